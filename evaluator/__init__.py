@@ -1,0 +1,1 @@
+"""The command line, the journal, the numbers and the reports: everything is put together here."""

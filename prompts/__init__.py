@@ -1,0 +1,1 @@
+"""Tasks and templates: Markdown in, messages out."""

@@ -1,0 +1,1 @@
+"""Locked-down throwaway containers: a job goes in, facts come out, a verdict is judged from them."""

@@ -1,0 +1,84 @@
+"""From facts to a verdict: pure, total, by precedence (the first rule that holds decides)."""
+
+import signal
+from enum import StrEnum
+
+from sandbox.types import Evidence, KilledBy, Level, RunResult, TestOutcome
+
+
+class RunVerdict(StrEnum):
+    """The judgement of one run, in order of precedence."""
+
+    SANDBOX_ERROR = "sandbox_error"
+    OUTPUT_LIMIT = "output_limit"
+    OUT_OF_MEMORY = "out_of_memory"
+    CPU_LIMIT = "cpu_limit"
+    TIMED_OUT = "timed_out"
+    TAMPERED = "tampered"
+    CRASHED = "crashed"
+    SYNTAX_ERROR = "syntax_error"
+    RUNTIME_ERROR = "runtime_error"
+    NO_TESTS = "no_tests"
+    TESTS_FAILED = "tests_failed"
+    PASSED = "passed"
+
+
+_KILLS = {
+    KilledBy.OUTPUT: RunVerdict.OUTPUT_LIMIT,
+    KilledBy.MEMORY: RunVerdict.OUT_OF_MEMORY,
+    KilledBy.CPU: RunVerdict.CPU_LIMIT,
+    KilledBy.WALL: RunVerdict.TIMED_OUT,
+}
+
+
+def judge(result: RunResult) -> RunVerdict:
+    """Judge one run from its facts alone; never from a number that the script could have chosen."""
+    if result.killed_by is not None:
+        return _KILLS[result.killed_by]
+    if result.signal == signal.SIGXCPU:
+        return RunVerdict.CPU_LIMIT
+    if not result.compiled.ok:
+        return RunVerdict.SYNTAX_ERROR
+    if result.level is Level.PROGRAM:
+        return _judge_program(result)
+    return _judge_tests(result)
+
+
+def _judge_program(result: RunResult) -> RunVerdict:
+    if result.signal is not None:
+        return RunVerdict.CRASHED
+    return RunVerdict.PASSED if result.exit_code == 0 else RunVerdict.RUNTIME_ERROR
+
+
+def _judge_tests(result: RunResult) -> RunVerdict:
+    if result.tests_error:
+        return RunVerdict.NO_TESTS
+    evidence = result.evidence or Evidence()
+    if evidence.protocol_broken:
+        return RunVerdict.TAMPERED
+    if result.signal is not None:
+        return RunVerdict.CRASHED
+    if result.exception is not None:
+        return RunVerdict.RUNTIME_ERROR
+    if not evidence.expected:
+        return RunVerdict.NO_TESTS
+    if not _believable(evidence):
+        return RunVerdict.TAMPERED
+    return RunVerdict.PASSED if _all_passed(result) else RunVerdict.TESTS_FAILED
+
+
+def _believable(evidence: Evidence) -> bool:
+    return (
+        evidence.finished
+        and evidence.canaries_right
+        and evidence.exit_consistent
+        and evidence.collected == evidence.expected
+    )
+
+
+def _all_passed(result: RunResult) -> bool:
+    lenient = {TestOutcome.SKIPPED, TestOutcome.XFAILED}
+    return all(
+        test.outcome is TestOutcome.PASSED or (test.outcome in lenient and test.id in result.may_skip)
+        for test in result.tests
+    )
