@@ -6,7 +6,7 @@ generated from them (`python -m evaluator.records`) and a test keeps both equal.
 
 import json
 import sys
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
@@ -16,7 +16,7 @@ from repair.script import CleanOutcome, Edit
 from sandbox.types import ImageInfo, Level, RunResult
 from sandbox.verdict import RunVerdict
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Final = 1
 ARTIFACT_CHARS = 64 * 1024
 """Texts longer than this are stored once under artifacts/ and referred to by their hash."""
 
@@ -201,7 +201,11 @@ class Manifest(_Stored):
 
 def json_schema() -> dict[str, Any]:
     """Describe every line of a run folder as one JSON Schema document."""
-    models = {"completion": CompletionRecord, "attempt": AttemptRecord, "manifest": Manifest}
+    models: dict[str, type[BaseModel]] = {
+        "completion": CompletionRecord,
+        "attempt": AttemptRecord,
+        "manifest": Manifest,
+    }
     definitions: dict[str, Any] = {}
     for name, model in models.items():
         schema = model.model_json_schema(ref_template="#/$defs/{model}")
