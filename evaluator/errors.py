@@ -1,0 +1,27 @@
+"""Errors of the bench itself: its configuration, its journal, its use. Base: sandbox.errors.MendError."""
+
+from sandbox.errors import MendError
+
+
+class UsageProblem(MendError):
+    """What was asked for makes no sense as it stands. Exit code 2."""
+
+
+class ConfigProblem(UsageProblem):
+    """bench.toml, or a flag, says something that cannot be."""
+
+
+class JournalProblem(MendError):
+    """A run folder cannot be read or written. Exit code 3."""
+
+
+class RunLocked(JournalProblem):
+    """Another process is writing to this run folder."""
+
+
+class RunIncompatible(UsageProblem):
+    """A run folder was written by another version, or for another plan."""
+
+
+class DiskFull(JournalProblem):
+    """The journal cannot be written any further; what is on disk stays valid."""
