@@ -58,8 +58,15 @@ class Script:
     """Why there is no code, or what befell the cleaner (`reasoning_unfinished`, `worker_died`, …)."""
     spans: tuple[tuple[int, int], ...] = ()
     """The parts of the reply that the code was taken from."""
+    syntax_sha256: str = ""
+    """Hash of the syntax tree, where there is one: equal for scripts that differ in layout alone."""
 
     @property
     def sha256(self) -> str:
         """Hash of the code; of nothing, if there is none."""
         return hashlib.sha256((self.code or "").encode()).hexdigest()
+
+    @property
+    def fingerprint(self) -> str:
+        """What two scripts share when a model repeats itself."""
+        return self.syntax_sha256 or self.sha256
