@@ -1,0 +1,207 @@
+"""bench.toml: flags over file over defaults; unknown keys are refused with their path."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from evaluator.errors import ConfigProblem
+from repair.feedback import Policy
+from repair.llm import Sampling
+from repair.loop import LoopConfig, Style
+from sandbox.types import PROFILES, Level
+
+DEFAULT_FILE = "bench.toml"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class BenchSection(_Section):
+    """[bench]: which tasks, and how often."""
+
+    tasks_dir: Path | None = None
+    """A batch, or a folder of batches; None stands for the shipped ones."""
+    batches: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
+    templates: tuple[str, ...] = ("default",)
+    limit: Annotated[int, Field(ge=1)] | None = None
+    samples: Annotated[int, Field(ge=1, le=1000)] = 1
+    runs_dir: Path = Path("runs")
+    check_tasks: bool = True
+    """Run the tasks' controls first; the run is INVALID where they fail."""
+    holdout: Literal["passed", "always"] = "passed"
+    """When the holdout runs: only after the shown tests passed, or always (for measuring)."""
+
+
+class ModelSection(_Section):
+    """[[models]]: one model behind one server."""
+
+    name: Annotated[str, Field(min_length=1, max_length=300)]
+    base_url: Annotated[str, Field(min_length=1)]
+    api_key_env: str | None = None
+    """Name of the environment variable that holds the key; the key itself is never written down."""
+    concurrency: Annotated[int, Field(ge=1, le=256)] = 4
+    extra_body: dict[str, Any] = Field(default_factory=dict)
+
+
+class SamplingSection(_Section):
+    """[sampling]: parameters sent with every request."""
+
+    temperature: Annotated[float, Field(ge=0, le=5)] | None = 0.0
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    max_tokens: Annotated[int, Field(ge=1)] | None = 4096
+    seed: int = 0
+    """Seed of the run: the seed of every call and the hash seed of every script derive from it."""
+    system: str | None = None
+    """Replaces the template's system message."""
+
+
+class RepairSection(_Section):
+    """[repair]: bounds and manner of the loop."""
+
+    repairs: Annotated[int, Field(ge=0, le=20)] = 3
+    calls: Annotated[int, Field(ge=1, le=50)] = 8
+    tokens: Annotated[int, Field(ge=1)] | None = None
+    seconds: Annotated[float, Field(gt=0)] | None = None
+    policy: Policy = Policy.TRACEBACK
+    style: Style = "chat"
+
+
+class SandboxSection(_Section):
+    """[sandbox]: how scripts run."""
+
+    slots: Annotated[int, Field(ge=1, le=256)] | None = None
+    """Containers at a time; None: one per core."""
+    runtime: str | None = None
+    """Docker runtime, such as runsc; None: the engine's default."""
+    grading: Level = Level.SHARED
+    profile: str = "default"
+    wall_s: Annotated[float, Field(gt=0, le=3600)] = 15.0
+    cpu_s: Annotated[float, Field(gt=0, le=3600)] = 10.0
+
+    @model_validator(mode="after")
+    def _known_profile(self) -> "SandboxSection":
+        if self.profile not in PROFILES:
+            raise ValueError(f"profile {self.profile!r} is not one of {', '.join(PROFILES)}")
+        if self.grading is not Level.SHARED:
+            raise ValueError(f"grading {str(self.grading)!r} is not available; use 'shared'")
+        return self
+
+
+class ServerSection(_Section):
+    """[server]: patience with model servers."""
+
+    connect_s: Annotated[float, Field(gt=0)] = 5.0
+    stall_s: Annotated[float, Field(gt=0)] = 120.0
+    """Longest silence within a reply."""
+    deadline_s: Annotated[float, Field(gt=0)] = 600.0
+    """Longest time for a whole reply."""
+    max_reply_bytes: Annotated[int, Field(ge=1024)] = 2 * 1024 * 1024
+    attempts: Annotated[int, Field(ge=1, le=20)] = 5
+    retry_total_s: Annotated[float, Field(gt=0)] = 300.0
+    parallel_models: bool = False
+    """Whether several models of one server are asked at a time."""
+    trust_env: bool = True
+    """Whether proxies from the environment are used."""
+
+
+class Config(_Section):
+    """Everything that shapes a run."""
+
+    bench: BenchSection = BenchSection()
+    models: tuple[ModelSection, ...] = ()
+    sampling: SamplingSection = SamplingSection()
+    repair: RepairSection = RepairSection()
+    sandbox: SandboxSection = SandboxSection()
+    server: ServerSection = ServerSection()
+
+    def loop(self) -> LoopConfig:
+        """Give the loop its share."""
+        section = self.repair
+        return LoopConfig(
+            policy=section.policy,
+            style=section.style,
+            repairs=section.repairs,
+            calls=section.calls,
+            tokens=section.tokens,
+            seconds=section.seconds,
+        )
+
+    def first_sampling(self, extra: Mapping[str, Any]) -> Sampling:
+        """Give the sampling of a first call; the seed is derived per call."""
+        section = self.sampling
+        return Sampling(
+            temperature=section.temperature,
+            top_p=section.top_p,
+            max_tokens=section.max_tokens,
+            extra=dict(extra),
+        )
+
+
+def load_config(path: Path | None, flags: Mapping[str, Mapping[str, Any]]) -> Config:
+    """Read a file (None: ./bench.toml if there is one), lay the flags over it, and validate.
+
+    Raises:
+        ConfigProblem: names the file, the key's path and what is wrong with it.
+    """
+    raw, source = _read(path)
+    for section, values in flags.items():
+        chosen = {key: value for key, value in values.items() if value is not None}
+        if chosen:
+            raw[section] = {**_table(raw, section, source), **chosen}
+    try:
+        return Config.model_validate(raw)
+    except ValidationError as exc:
+        raise ConfigProblem(_explain(exc, source)) from exc
+
+
+def api_key(model: ModelSection) -> str | None:
+    """Look up the key that a model's section names.
+
+    Raises:
+        ConfigProblem: the environment variable is not set.
+    """
+    if model.api_key_env is None:
+        return None
+    value = os.environ.get(model.api_key_env)
+    if not value:
+        raise ConfigProblem(
+            f"model {model.name!r}: the environment variable {model.api_key_env} is not set. "
+            "Export it, or drop api_key_env if the server needs no key."
+        )
+    return value
+
+
+def _read(path: Path | None) -> tuple[dict[str, Any], str]:
+    chosen = path or Path(DEFAULT_FILE)
+    if path is None and not chosen.exists():
+        return {}, "flags"
+    try:
+        return tomllib.loads(chosen.read_text(encoding="utf-8")), str(chosen)
+    except FileNotFoundError as exc:
+        raise ConfigProblem(f"{chosen}: no such file") from exc
+    except UnicodeDecodeError as exc:
+        raise ConfigProblem(f"{chosen}: not UTF-8 at byte {exc.start}") from exc
+    except (OSError, tomllib.TOMLDecodeError) as exc:
+        raise ConfigProblem(f"{chosen}: {exc}") from exc
+
+
+def _table(raw: dict[str, Any], section: str, source: str) -> dict[str, Any]:
+    value = raw.get(section, {})
+    if not isinstance(value, dict):
+        raise ConfigProblem(f"{source}: {section} must be a table: [{section}]")
+    return value
+
+
+def _explain(exc: ValidationError, source: str) -> str:
+    lines = []
+    for error in exc.errors(include_url=False, include_input=False):
+        where = ".".join(str(part) for part in error["loc"])
+        what = "unknown key" if error["type"] == "extra_forbidden" else error["msg"]
+        lines.append(f"{source}: {where}: {what}" if where else f"{source}: {what}")
+    return "\n".join(lines)
