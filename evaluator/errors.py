@@ -25,3 +25,11 @@ class RunIncompatible(UsageProblem):
 
 class DiskFull(JournalProblem):
     """The journal cannot be written any further; what is on disk stays valid."""
+
+
+class EngineGone(MendError):
+    """No engine, or no image, is left to run scripts. The run stops and can be resumed. Exit code 3."""
+
+
+class Stopped(MendError):
+    """The run was asked to end; nothing is wrong."""

@@ -1,0 +1,120 @@
+"""The only module that starts threads for a run: lanes per server, workers per model, one way to stop."""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from evaluator.errors import Stopped
+from evaluator.sample import SampleSpec
+from repair.errors import ServerFatal
+
+_TICK_S = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """The samples of one model, and how many of them are under way at a time."""
+
+    server: str
+    model: str
+    specs: Sequence[SampleSpec]
+    workers: int
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How a schedule ended."""
+
+    dead_models: dict[str, str] = field(default_factory=dict)
+    """Model label → why no call of it can work."""
+    interrupted: bool = False
+
+
+class Scheduler:
+    """Runs every sample of every lane.
+
+    Lanes of one server follow each other, because a local server holds one model at a time; lanes of
+    different servers run side by side.
+    """
+
+    def __init__(
+        self, run_one: Callable[[SampleSpec], None], stop: threading.Event, *, parallel_models: bool = False
+    ) -> None:
+        self._run_one, self._stop, self._parallel = run_one, stop, parallel_models
+        self._lock = threading.Lock()
+        self._fatal: BaseException | None = None
+        self._outcome = Outcome()
+
+    def run(self, lanes: Sequence[Lane]) -> Outcome:
+        """Run until everything is done, the stop event is set, or something of ours breaks.
+
+        The first KeyboardInterrupt sets the stop event: what is under way is finished, nothing new begins.
+        A second one comes out of here at once.
+
+        Raises:
+            MendError: what broke; every worker has been told to stop.
+        """
+        threads = [
+            threading.Thread(target=self._run_group, args=(group,), daemon=True, name=f"lane-{server}")
+            for server, group in self._groups(lanes).items()
+        ]
+        for thread in threads:
+            thread.start()
+        self._wait(threads)
+        if self._fatal is not None:
+            raise self._fatal
+        return self._outcome
+
+    def _groups(self, lanes: Sequence[Lane]) -> dict[str, list[Lane]]:
+        groups: dict[str, list[Lane]] = {}
+        for lane in lanes:
+            groups.setdefault(lane.model if self._parallel else lane.server, []).append(lane)
+        return groups
+
+    def _wait(self, threads: Sequence[threading.Thread]) -> None:
+        while any(thread.is_alive() for thread in threads):
+            try:
+                for thread in threads:
+                    thread.join(_TICK_S)
+            except KeyboardInterrupt:
+                if self._stop.is_set():
+                    raise
+                self._outcome.interrupted = True
+                self._stop.set()
+
+    def _run_group(self, lanes: Sequence[Lane]) -> None:
+        for lane in lanes:
+            waiting = deque(lane.specs)
+            workers = [
+                threading.Thread(
+                    target=self._work, args=(lane, waiting), daemon=True, name=f"{lane.model}-{number}"
+                )
+                for number in range(min(lane.workers, len(waiting)))
+            ]
+            for worker in workers:
+                worker.start()
+            for worker in workers:
+                worker.join()
+
+    def _work(self, lane: Lane, waiting: deque[SampleSpec]) -> None:
+        while not self._stop.is_set():
+            try:
+                spec = waiting.popleft()
+            except IndexError:
+                return
+            try:
+                self._run_one(spec)
+            except Stopped:
+                return
+            except ServerFatal as exc:
+                waiting.clear()
+                with self._lock:
+                    self._outcome.dead_models.setdefault(lane.model, str(exc))
+            except BaseException as exc:  # noqa: BLE001 - comes out of run() again, in the main thread
+                self._break(exc)
+
+    def _break(self, exc: BaseException) -> None:
+        with self._lock:
+            self._fatal = self._fatal or exc
+        self._stop.set()
