@@ -1,0 +1,150 @@
+"""report.md: the compact tables of a run, GitHub-flavoured; nothing in a name or a text can become markup."""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from evaluator.metrics import BASES, Group, groups, leaderboard, why_unranked
+from evaluator.records import Basis
+from evaluator.report.figures import (
+    ABSENT,
+    lift_text,
+    number,
+    percent,
+    rate_text,
+    tokens_text,
+    unscored_text,
+)
+from evaluator.report.notes import levels, notes
+from evaluator.report.words import BASIS_TITLES, DEMO_BANNER, DEMO_NOTE, LEVEL_NOTES, OUTCOMES
+from evaluator.results import samples
+from evaluator.rundata import RunData
+from evaluator.safe_text import one_line
+
+_ACTIVE: Final = re.compile(r"[^\w\s./-]|_", re.ASCII)
+_SHOWN_CALLS: Final = 10
+
+
+def escape(text: str, limit: int = 200) -> str:
+    """Write a text so that Markdown takes all of it literally, on one line, without links or mentions."""
+    line = one_line(text, limit)
+    coded = _ACTIVE.sub(lambda match: f"&#{ord(match[0])};" if match[0].isascii() else match[0], line)
+    return re.sub(r"(?i)(www)\.", r"\1&#46;", coded)
+
+
+def markdown_report(run: RunData) -> str:
+    """Write the whole report; the same for the same run."""
+    by_model = groups(run)
+    parts = [f"# mendbench run {escape(run.manifest.run_id)}"]
+    if run.manifest.recorded_demo:
+        parts.append(f"> **{DEMO_BANNER}.** {DEMO_NOTE}")
+    if run.manifest.invalid:
+        parts.append(_bullets([f"**INVALID:** {escape(reason, 1000)}" for reason in run.manifest.invalid]))
+    parts.append(_bullets([escape(note, 1000) for note in notes(run, by_model)]))
+    parts += [_basis(run, basis, by_model) for basis in BASES]
+    parts.append(
+        "Every interval is 95 %, clustered on tasks. A rate weighs each task alike; unscored samples are "
+        "outside it, with the bounds they leave in parentheses."
+    )
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _basis(run: RunData, basis: Basis, by_model: Sequence[Group]) -> str:
+    of_basis = [group for group in by_model if group.basis == basis]
+    if not of_basis:
+        return ""
+    graded = levels(sample for sample in samples(run) if sample.basis == basis)
+    parts = [
+        f"## {BASIS_TITLES[basis]}",
+        " ".join(f"Grading {LEVEL_NOTES[level]}" for level in graded),
+        _leaderboard(of_basis),
+        "### By batch",
+        _group_table([g for g in groups(run, by="batch") if g.basis == basis], "batch"),
+    ]
+    if len(run.manifest.templates) > 1:
+        by_template = [g for g in groups(run, by="template") if g.basis == basis]
+        parts += ["### By template", _group_table(by_template, "template")]
+    parts += ["### Success by calls beyond the first", _curve(of_basis)]
+    parts += ["### What became of the samples in the end", _outcomes(of_basis)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _leaderboard(of_basis: Sequence[Group]) -> str:
+    rows = leaderboard(of_basis)
+    head = ["rank", "model", "pass@1", "after repair", "lift", "n/N", "raw parse", "clean parse"]
+    head += [
+        "passes only after cleaning",
+        "truncated",
+        "false accepts",
+        "unscored",
+        "tokens/solved",
+        "s/sample",
+    ]
+    lines = [
+        [
+            ABSENT if row.rank is None else str(row.rank),
+            escape(row.group.model),
+            rate_text(row.group.pass_at_1),
+            rate_text(row.group.after_repair),
+            lift_text(row.group.lift),
+            f"{row.group.after_repair.n}/{row.group.after_repair.N}",
+            percent(row.group.raw_parse.value),
+            percent(row.group.clean_parse.value),
+            percent(row.group.only_after_cleaning.value),
+            percent(row.group.truncated.value),
+            f"{row.group.false_accepts.n}/{row.group.false_accepts.N}",
+            unscored_text(row.group),
+            tokens_text(row.group),
+            number(row.group.cost.per_sample(row.group.cost.model_s), digits=1),
+        ]
+        for row in rows
+    ]
+    return "\n\n".join(part for part in (table(head, lines), escape(why_unranked(rows), 1000)) if part)
+
+
+def _group_table(listed: Sequence[Group], by: str) -> str:
+    head = ["model", by, "pass@1", "after repair", "lift", "n/N", "unscored"]
+    return table(
+        head,
+        [
+            [
+                escape(group.model),
+                escape(str(getattr(group, by))),
+                rate_text(group.pass_at_1),
+                rate_text(group.after_repair),
+                lift_text(group.lift),
+                f"{group.after_repair.n}/{group.after_repair.N}",
+                unscored_text(group),
+            ]
+            for group in listed
+        ],
+    )
+
+
+def _curve(of_basis: Sequence[Group]) -> str:
+    longest = min(max(len(group.by_calls) for group in of_basis), _SHOWN_CALLS + 1)
+    lines = [
+        # The last state is carried on where a model's samples all ended earlier.
+        [escape(group.model)]
+        + [rate_text(group.by_calls[min(c, len(group.by_calls) - 1)].rate) for c in range(longest)]
+        for group in of_basis
+        if group.by_calls
+    ]
+    return table(["model", *(str(c) for c in range(longest))], lines) if lines else ""
+
+
+def _outcomes(of_basis: Sequence[Group]) -> str:
+    seen = {word for group in of_basis for word in group.final_outcomes}
+    words = [word for word in OUTCOMES if word in seen]
+    lines = [[escape(g.model), *(str(g.final_outcomes.get(w, 0)) for w in words)] for g in of_basis]
+    return table(["model", *(OUTCOMES[word][0] for word in words)], lines)
+
+
+def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """Write a table; the first column to the left, the others to the right. Cells are already escaped."""
+    rule = [":--", *("--:" for _ in head[1:])]
+    return "\n".join(f"| {' | '.join(line)} |" for line in (head, rule, *lines))
+
+
+def _bullets(texts: Sequence[str]) -> str:
+    return "\n".join(f"- {text}" for text in texts)
