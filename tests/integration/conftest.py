@@ -1,0 +1,127 @@
+"""A real HTTP server whose every answer is scripted, down to single bytes."""
+
+import json
+import socketserver
+import threading
+from http.server import BaseHTTPRequestHandler
+
+import pytest
+
+
+class Exchange(BaseHTTPRequestHandler):
+    """One request; scripts write the answer with the methods below. Connections are not kept."""
+
+    protocol_version = "HTTP/1.1"
+    timeout = 20
+
+    def log_message(self, *_args):
+        pass
+
+    def handle_any(self):
+        length = int(self.headers.get("content-length") or 0)
+        self.body = json.loads(self.rfile.read(length)) if length else None
+        self.close_connection = True
+        script = self.server.owner.next_script(self)
+        script(self)
+
+    do_GET = handle_any  # noqa: N815 - the names that http.server calls
+    do_POST = handle_any  # noqa: N815
+
+    def raw(self, data):
+        self.wfile.write(data)
+        self.wfile.flush()
+
+    def head(self, status, kind, *, length=None, **headers):
+        lines = [f"HTTP/1.1 {status} X", f"content-type: {kind}", "connection: close"]
+        lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+        lines += [] if length is None else [f"content-length: {length}"]
+        self.raw(("\r\n".join(lines) + "\r\n\r\n").encode())
+
+    def reply(self, status, body, kind="application/json", **headers):
+        """A whole answer; `body` is text, or anything that JSON can say."""
+        data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+        self.head(status, kind, length=len(data), **headers)
+        self.raw(data)
+
+    def begin_stream(self):
+        self.head(200, "text/event-stream; charset=utf-8")
+
+    def event(self, data):
+        text = data if isinstance(data, str) else json.dumps(data)
+        self.raw(f"data: {text}\n\n".encode())
+
+    def delta(self, content=None, *, finish=None, **more):
+        """One chunk of a chat completion."""
+        part = more if content is None else {"content": content, **more}
+        choice = {"index": 0, "delta": part, "finish_reason": finish}
+        self.event({"object": "chat.completion.chunk", "model": "served", "choices": [choice]})
+
+    def gone(self):
+        """Wait until the client has closed the connection."""
+        self.connection.settimeout(self.timeout)
+        try:
+            return self.connection.recv(1) == b""
+        except ConnectionError:
+            return True
+
+
+class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
+    allow_reuse_address = True
+    daemon_threads = False
+    request_queue_size = 64
+
+    def handle_error(self, request, client_address):
+        """A client that leaves in the middle is what many tests want."""
+
+
+class ScriptedServer:
+    """Answers chat requests with `scripts` in turn (the last one again and again); keeps the requests."""
+
+    def __init__(self):
+        self.scripts = []
+        self.other = {}
+        self.requests = []
+        self.headers = []
+        self.stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._server = _Server(("127.0.0.1", 0), Exchange)
+        self._server.owner = self
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
+        self._thread.start()
+
+    @property
+    def root(self):
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    @property
+    def base_url(self):
+        return self.root + "/v1"
+
+    def next_script(self, exchange):
+        if exchange.command == "GET":
+            answer = self.other.get(exchange.path)
+            if callable(answer):
+                return answer
+            return lambda e: e.reply(404 if answer is None else 200, answer or {"error": "no such path"})
+        with self._lock:
+            self.requests.append(exchange.body)
+            self.headers.append(exchange.headers)
+            return self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]
+
+    def serve(self, *scripts):
+        self.scripts = list(scripts)
+        return self
+
+    def close(self):
+        self.stopping.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+@pytest.fixture
+def scripted():
+    """A `ScriptedServer`, closed after the test with all its threads."""
+    server = ScriptedServer()
+    yield server
+    server.close()
