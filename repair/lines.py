@@ -1,0 +1,76 @@
+"""Text as lines that remember where in the reply they stood, so that every cut can be audited."""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+_LINE_END = re.compile(r"\r\n|\r|\n")
+
+
+class Line(NamedTuple):
+    """One line without its line end; `start` and `end` are offsets into the reply."""
+
+    text: str
+    start: int
+    end: int
+
+    def drop(self, count: int) -> "Line":
+        """Leave out the first `count` characters."""
+        return Line(self.text[count:], self.start + count, self.end)
+
+    def keep(self, count: int) -> "Line":
+        """Keep only the first `count` characters."""
+        return Line(self.text[:count], self.start, self.start + count)
+
+
+Lines = Sequence[Line]
+Span = tuple[int, int]
+
+
+def split_lines(text: str) -> list[Line]:
+    """Split at LF, CRLF and CR only: other separators of Unicode are no line ends to Python."""
+    lines: list[Line] = []
+    start = 0
+    for end in _LINE_END.finditer(text):
+        lines.append(Line(text[start : end.start()], start, end.start()))
+        start = end.end()
+    if start < len(text):
+        lines.append(Line(text[start:], start, len(text)))
+    return lines
+
+
+def resplit(text: str, span: Span) -> list[Line]:
+    """Lines of a text that was decoded out of `span`: each one answers for the whole of it."""
+    return [Line(line.text, *span) for line in split_lines(text)]
+
+
+def join_lines(lines: Iterable[Line]) -> str:
+    """Make a source text: LF line ends, one at the end."""
+    text = "\n".join(line.text for line in lines)
+    return f"{text}\n" if text else ""
+
+
+def spans_of(lines: Lines) -> tuple[Span, ...]:
+    """The stretches of the reply that the lines cover; stretches one line end apart are one."""
+    spans: list[Span] = []
+    for line in lines:
+        if spans and spans[-1][0] <= line.start <= spans[-1][1] + 2:
+            spans[-1] = (spans[-1][0], max(spans[-1][1], line.end))
+        elif line.end > line.start:
+            spans.append((line.start, line.end))
+    return tuple(spans)
+
+
+def size_of(lines: Lines) -> int:
+    """Characters of the lines, line ends counted as one each."""
+    return sum(len(line.text) + 1 for line in lines)
+
+
+def trim_blank(lines: Lines) -> Lines:
+    """Drop blank lines at both ends."""
+    first, last = 0, len(lines)
+    while first < last and not lines[first].text.strip():
+        first += 1
+    while last > first and not lines[last - 1].text.strip():
+        last -= 1
+    return lines[first:last]

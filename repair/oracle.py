@@ -1,0 +1,158 @@
+"""What compile() on this host says of a text. It ranks candidates; the guest's compile() decides.
+
+Hostile text can crash or freeze the interpreter that parses it: outside of tests, all of this runs
+in the killable child of `repair.caged`.
+"""
+
+import ast
+import builtins
+import symtable
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import CodeType
+
+from repair.gates import refusal
+
+LANGUAGE_NAMES = frozenset({"python", "py", "python3", "py3", "ipython"})
+_REFUSALS = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError, SystemError)
+_MODULE_NAMES = frozenset({"__name__", "__file__", "__doc__", "__builtins__", "__spec__"})
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What is known of a source text."""
+
+    compiles: bool = False
+    names: frozenset[str] = frozenset()
+    """Names bound at module level."""
+    definitions: frozenset[str] = frozenset()
+    """Those of them that a `def` or `class` binds."""
+    stubs: frozenset[str] = frozenset()
+    """Those definitions that do nothing."""
+    substance: bool = False
+    """More than names, constants and bare annotations, which prose can look like as well."""
+    error: str = ""
+
+
+class Oracle:
+    """Compiles texts, remembers the answers, and stops at a budget that is linear in the reply."""
+
+    def __init__(self, reply_chars: int = 0) -> None:
+        self._known: dict[str, Facts] = {}
+        self._chars_left = 200_000 + 8 * reply_chars
+        self.calls = 0
+
+    def facts(self, text: str) -> Facts:
+        """Compile `text` once. Never raises."""
+        known = self._known.get(text)
+        if known is None:
+            known = self._known[text] = self._compile(text)
+        return known
+
+    def _compile(self, text: str) -> Facts:
+        if len(text) > self._chars_left:
+            return Facts(error="budget spent")
+        self._chars_left -= len(text) + 50
+        self.calls += 1
+        reason = refusal(text)
+        return Facts(error=reason) if reason else _facts(text)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _facts(text: str) -> Facts:
+    try:
+        with _quiet():
+            tree = ast.parse(text)
+            _to_code(tree)
+    except _REFUSALS as error:
+        return Facts(error=f"{type(error).__name__}: {error}"[:200])
+    definitions = [node for node in tree.body if isinstance(node, _DEFINITIONS)]
+    return Facts(
+        compiles=True,
+        names=frozenset(_bound_names(tree)),
+        definitions=frozenset(node.name for node in definitions),
+        stubs=frozenset(node.name for node in definitions if all(map(_does_nothing, node.body))),
+        substance=any(map(_has_substance, tree.body)),
+    )
+
+
+def _to_code(tree: ast.Module) -> CodeType:
+    return compile(tree, "solution.py", "exec", dont_inherit=True)
+
+
+def _does_nothing(node: ast.stmt) -> bool:
+    if isinstance(node, ast.Raise):
+        return "NotImplementedError" in ast.dump(node)
+    return isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+
+
+def _has_substance(node: ast.stmt) -> bool:
+    if isinstance(node, ast.Expr):
+        return isinstance(node.value, ast.Call | ast.Await | ast.Yield)
+    return not isinstance(node, ast.Pass) and not (isinstance(node, ast.AnnAssign) and node.value is None)
+
+
+def _bound_names(tree: ast.Module) -> Iterable[str]:
+    waiting: list[ast.AST] = list(tree.body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, _DEFINITIONS):
+            yield node.name
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            yield from (alias.asname or alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.Name):
+            if isinstance(node.ctx, ast.Store):
+                yield node.id
+        elif not (isinstance(node, ast.Lambda) or (isinstance(node, ast.AnnAssign) and node.value is None)):
+            waiting.extend(ast.iter_child_nodes(node))
+
+
+def free_names(text: str) -> frozenset[str]:
+    """Names that a compiling text uses and neither binds nor finds among the builtins."""
+    try:
+        with _quiet():
+            table = symtable.symtable(text, "solution.py", "exec")
+    except _REFUSALS:
+        return frozenset()
+    bound = {symbol.get_name() for symbol in table.get_symbols() if _binds(symbol)}
+    used: set[str] = set()
+    waiting = [table]
+    while waiting:
+        scope = waiting.pop()
+        waiting.extend(scope.get_children())
+        used.update(
+            symbol.get_name() for symbol in scope.get_symbols() if _uses_global(symbol, scope is table)
+        )
+    return frozenset(used - bound - _MODULE_NAMES - frozenset(dir(builtins)))
+
+
+def _binds(symbol: symtable.Symbol) -> bool:
+    return symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace()
+
+
+def _uses_global(symbol: symtable.Symbol, at_module_level: bool) -> bool:
+    return symbol.is_referenced() and (at_module_level or symbol.is_global())
+
+
+def same_tree(one: str, other: str) -> bool:
+    """Whether two compiling texts mean the same."""
+    try:
+        with _quiet():
+            return ast.dump(ast.parse(one)) == ast.dump(ast.parse(other))
+    except _REFUSALS:
+        return False
+
+
+def starts_with_language_name(text: str) -> bool:
+    """Whether the first line is `python` or the like: it compiles, as a bare name, but is a label."""
+    first, _, _ = text.lstrip().partition("\n")
+    return first.strip().casefold() in LANGUAGE_NAMES

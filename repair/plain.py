@@ -1,0 +1,71 @@
+"""What text alone can tell of a reply that no parser may see. Linear, at the speed of a search."""
+
+import re
+from dataclasses import dataclass
+
+from repair.gates import MAX_BYTES, too_large
+from repair.scan import Label, label_of
+from repair.script import CleanOutcome, Edit, EditClass, Script
+
+MAX_CODE_CHARS = 1024 * 1024
+"""Larger texts do not go into a container."""
+
+_FENCE = re.compile(r"^[ \t]{0,8}(`{3,200}|~{3,200})([^`\r\n]{0,200})\r?$", re.MULTILINE)
+_END_OF_REASONING = ("</think>", "</thinking>")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Region:
+    """A fenced block by its offsets: fences included, and body alone."""
+
+    outer: tuple[int, int]
+    inner: tuple[int, int]
+    label: Label
+
+
+def shortened(reply: str, required: tuple[str, ...]) -> str | None:
+    """The fenced block that most likely is the answer, fences included, if it is small enough to parse."""
+    small = [
+        region
+        for region in _regions(reply)
+        if region.label is not Label.FOREIGN and not too_large(reply[slice(*region.outer)])
+    ]
+    best = _best(reply, small, required)
+    return None if best is None else reply[slice(*best.outer)]
+
+
+def text_only(reply: str, required: tuple[str, ...], *, reason: str) -> Script:
+    """The largest block, or else the whole reply: unparsed, for the guest to judge."""
+    best = _best(reply, [region for region in _regions(reply) if region.label is not Label.FOREIGN], required)
+    span = best.inner if best is not None else (0, len(reply))
+    code = reply[slice(*span)]
+    if len(code) > MAX_CODE_CHARS or not code.strip():
+        return Script(code=None, outcome=CleanOutcome.UNPARSABLE, reason=reason)
+    dropped = len(reply) - len(code)
+    edits = (Edit(rule="largest_block", kind=EditClass.LOSSLESS, dropped_chars=dropped),) if best else ()
+    return Script(code=code, outcome=CleanOutcome.UNPARSABLE, edits=edits, reason=reason, spans=(span,))
+
+
+def _regions(reply: str) -> list[_Region]:
+    start = max(reply.rfind(tag) for tag in _END_OF_REASONING) + 1
+    regions: list[_Region] = []
+    opened: re.Match[str] | None = None
+    for fence in _FENCE.finditer(reply, start):
+        if opened is None or (fence[2].strip() and label_of(fence[2]) is Label.PYTHON):
+            opened = fence
+        elif not fence[2].strip() and fence[1].startswith(opened[1]):
+            inner = (min(opened.end() + 1, fence.start()), fence.start())
+            regions.append(
+                _Region(outer=(opened.start(), fence.end()), inner=inner, label=label_of(opened[2]))
+            )
+            opened = None
+    return regions
+
+
+def _best(reply: str, regions: list[_Region], required: tuple[str, ...]) -> _Region | None:
+    def merit(region: _Region) -> tuple[int, int]:
+        start, end = region.inner
+        defined = sum(f" {name}" in reply[start:end] for name in required) if end - start <= MAX_BYTES else 0
+        return defined, end - start
+
+    return max(regions, key=merit, default=None)

@@ -1,0 +1,187 @@
+"""Passes over the whole reply, before any code is looked for: what is not the answer is set aside."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from repair.lines import Line, Lines, size_of
+from repair.script import Edit, EditClass
+
+UNFINISHED = "reasoning_unfinished"
+
+_REASONING = re.compile(r"<(?P<close>/?)(?:think|thinking|thoughts?|reasoning|seed:think)>", re.IGNORECASE)
+_ECHO = re.compile(r"^\s*#{2,}\s*(?:Instruction|Input|Question)s?\s*:?", re.IGNORECASE)
+_RESPONSE = re.compile(r"^\s*#{2,}\s*(?:Response|Answer)\s*:?\s*$", re.IGNORECASE)
+_TURN = re.compile(
+    r"<\|im_start\|>\s*(?:user|system)|<\|start_header_id\|>\s*user|<start_of_turn>\s*user|<\|user\|>"
+    r"|^\s*\[INST\]|^\s*#{2,}\s*Instruction|^\s*(?:Human|User):\s*$",
+)
+_END = re.compile(
+    r"<\|(?:im_end|endoftext|eot_id|end_of_turn|end_of_text|end|eom_id|EOT)\|>|</s>|<end_of_turn>|<eos>"
+    "|<\uff5cend\u2581of\u2581sentence\uff5c>|<\uff5cUser\uff5c>",
+)
+_TOKEN = re.compile(
+    r"<\|[A-Za-z_][\w ]{0,30}\|>|</?s>"
+    r"|<(?:start|end)_of_turn>(?:model|user)?|<eos>|<bos>|\[/?INST\]|<</?SYS>>"
+    "|<\uff5c[^<>\\s]{1,30}\uff5c>|^(?:assistant|Assistant:)\\s*$",
+)
+_ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-Z\\-_]")
+_CODE = re.compile(
+    r"^\s*(?:(?:async\s+)?def\s+\w+\s*\(|class\s+\w+|import\s+\w|from\s+[\w.]+\s+import\s|`{3}|~{3})"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """The part of the reply that may hold the answer, and what was done to see it."""
+
+    lines: Lines
+    edits: tuple[Edit, ...] = ()
+    unfinished: bool = False
+    """The reply ends inside its reasoning."""
+
+    def changed(self, rule: str, kind: EditClass, lines: Lines) -> "View":
+        """The view without what `rule` took away."""
+        dropped = size_of(self.lines) - size_of(lines)
+        edit = Edit(rule=rule, kind=kind, dropped_chars=max(dropped, 0))
+        return replace(self, lines=lines, edits=(*self.edits, edit))
+
+
+Covered = Callable[[int], bool]
+"""Whether an offset of the reply lies inside a fenced block that compiles: tags there are code."""
+
+
+def drop_reasoning(view: View, covered: Covered) -> View:
+    """Set reasoning aside: closed, closed without an opener, or never closed."""
+    tags = [
+        (line.start + match.start(), line.start + match.end(), not match["close"])
+        for line in view.lines
+        if "<" in line.text
+        for match in _REASONING.finditer(line.text)
+        if _stands_alone(line.text, match)
+    ]
+    tags = [tag for tag in tags if not covered(tag[0])]
+    if not tags:
+        return view
+    cuts, unfinished = _cuts(tags, end=view.lines[-1].end + 1)
+    lines = _without(view.lines, cuts)
+    return replace(view.changed("reasoning", EditClass.LOSSLESS, lines), unfinished=unfinished)
+
+
+def _stands_alone(text: str, match: re.Match[str]) -> bool:
+    """A tag in the middle of a line, or in quotes or backticks, is talked about, not used."""
+    before, after = text[: match.start()].strip(), text[match.end() :].strip()
+    if match["close"]:
+        return not (before[-1:] in {"`", '"', "'"} and after[:1] in {"`", '"', "'"})
+    return not before or before.endswith(">")
+
+
+def _cuts(tags: list[tuple[int, int, bool]], end: int) -> tuple[list[tuple[int, int]], bool]:
+    cuts: list[tuple[int, int]] = []
+    opened: int | None = None
+    for start, stop, opens in tags:
+        if opens:
+            opened = start if opened is None else opened
+            continue
+        cuts = [(0, stop)] if opened is None else [*cuts, (opened, stop)]
+        opened = None
+    if opened is not None:
+        cuts.append((opened, end))
+    return cuts, opened is not None
+
+
+def _without(lines: Lines, cuts: list[tuple[int, int]]) -> list[Line]:
+    kept: list[Line] = []
+    waiting = list(cuts)
+    for line in lines:
+        rest = line
+        while waiting and waiting[0][1] <= rest.start:
+            waiting.pop(0)
+        while waiting and waiting[0][0] < rest.end and rest.text:
+            start, stop = waiting[0]
+            if start > rest.start:
+                kept.append(rest.keep(start - rest.start))
+            rest = rest.drop(min(stop, rest.end) - rest.start)
+            if stop >= line.end:
+                break
+            waiting.pop(0)
+        if rest.text or not line.text:
+            kept.append(rest)
+    return _outside(kept, cuts)
+
+
+def _outside(lines: list[Line], cuts: list[tuple[int, int]]) -> list[Line]:
+    """Blank lines inside a cut go with it."""
+    kept: list[Line] = []
+    at = 0
+    for line in lines:
+        while at < len(cuts) and cuts[at][1] <= line.start:
+            at += 1
+        if line.text or at >= len(cuts) or line.start < cuts[at][0]:
+            kept.append(line)
+    return kept
+
+
+def drop_echo(view: View, covered: Covered) -> View:
+    """Some models repeat the instruction; the answer comes after `### Response:`."""
+    echoed = False
+    for number, line in enumerate(view.lines):
+        if "##" not in line.text or covered(line.start):
+            continue
+        if echoed and _RESPONSE.match(line.text):
+            rest = view.lines[number + 1 :]
+            return view.changed("echoed_prompt", EditClass.LOSSLESS, rest) if _has_code(rest) else view
+        echoed = echoed or bool(_ECHO.match(line.text))
+    return view
+
+
+def drop_next_turn(view: View, covered: Covered) -> View:
+    """Cut at the first sign, after some code, that the model goes on with another turn."""
+    seen_code = False
+    for number, line in enumerate(view.lines):
+        place = _turn_end(line) if seen_code or _CODE.match(line.text) else None
+        if place is not None and not covered(line.start + place):
+            head = [*view.lines[:number], line.keep(place)]
+            return view.changed("next_turn", EditClass.LOSSLESS, head)
+        seen_code = seen_code or bool(_CODE.match(line.text))
+    return view
+
+
+def _turn_end(line: Line) -> int | None:
+    if not any(sign in line.text for sign in ("<", "[", "##", ":")):
+        return None
+    match = _TURN.search(line.text) or _END.search(line.text)
+    return match.start() if match and not _quoted(line.text, match.start(), match.end()) else None
+
+
+def _quoted(text: str, start: int, end: int) -> bool:
+    return text[start - 1 : start] in {'"', "'", "`"} and text[end : end + 1] in {'"', "'", "`"}
+
+
+def _has_code(lines: Lines) -> bool:
+    return any(_CODE.match(line.text) for line in lines)
+
+
+STRICT: tuple[Callable[[View, Covered], View], ...] = (drop_reasoning, drop_echo, drop_next_turn)
+"""Applied always: after these, what is left is the answer."""
+
+
+def strip_ansi(view: View) -> View:
+    """Take out colour codes and the like, which some terminals' servers leave in a reply."""
+    return _substituted(view, "ansi_codes", _ANSI, "\x1b")
+
+
+def strip_tokens(view: View) -> View:
+    """Take out the tokens by which a chat template marks turns."""
+    return _substituted(view, "special_tokens", _TOKEN, "")
+
+
+def _substituted(view: View, rule: str, pattern: re.Pattern[str], needs: str) -> View:
+    lines = [
+        line._replace(text=pattern.sub("", line.text)) if needs in line.text else line for line in view.lines
+    ]
+    return view if lines == list(view.lines) else view.changed(rule, EditClass.NORMALISING, lines)
+
+
+TOLERANT: tuple[Callable[[View], View], ...] = (strip_ansi, strip_tokens)
+"""Applied only where the code does not compile without."""
