@@ -10,6 +10,7 @@ from evaluator.errors import EngineGone, Stopped
 from evaluator.journal import now
 from evaluator.keys import completion_key, verdict_key
 from evaluator.records import AttemptRecord, CompletionRecord, ModelEntry
+from repair.errors import LLMError
 from repair.llm import LLM, Completion, Request
 from sandbox.backend import Sandbox
 from sandbox.errors import EngineUnavailable, ImageMissing, SandboxError
@@ -90,11 +91,20 @@ class RememberingLLM:
         with self._slots:
             if self._stop.is_set():
                 raise Stopped
-            completion = self._inner.complete(request)
+            completion = self._ask(request)
         record = self._record(key, request, completion)
         self._journal.append(record)
         self._known.add_completion(record)
         return completion, key, False
+
+    def _ask(self, request: Request) -> Completion:
+        try:
+            return self._inner.complete(request)
+        except LLMError as exc:
+            if self._stop.is_set():
+                # A call that the end of the run cut short says nothing about the server.
+                raise Stopped from exc
+            raise
 
     def _record(self, key: str, request: Request, completion: Completion) -> CompletionRecord:
         call = request.call

@@ -1,0 +1,79 @@
+"""The command line. Commands live in evaluator/commands and are loaded when they are called."""
+
+import importlib
+import sys
+from collections.abc import Mapping
+from importlib import metadata
+
+import click
+
+from evaluator.errors import UsageProblem
+from prompts.errors import PromptError
+from sandbox.errors import MendError
+
+EXIT_THRESHOLD, EXIT_USAGE, EXIT_OURS, EXIT_INTERRUPTED = 1, 2, 3, 130
+
+_COMMANDS: Mapping[str, tuple[str, str]] = {
+    "bench": ("evaluator.commands.bench", "Run tasks on models, with repairs, and report."),
+    "doctor": ("evaluator.commands.doctor", "Say whether this machine is fit, with the mend for each finding."),
+    "export": ("evaluator.commands.export", "Write a run as a tree of files to browse."),
+    "models": ("evaluator.commands.models", "List the models of the servers on this machine."),
+    "reap": ("evaluator.commands.reap", "Remove containers whose bench is gone."),
+    "report": ("evaluator.commands.report", "Make the reports of a run again, from its journal."),
+    "tasks": ("evaluator.commands.tasks", "List tasks, or check that they test what they ask for."),
+}
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command = importlib.import_module(_COMMANDS[cmd_name][0]).command
+        if not isinstance(command, click.Command):
+            raise TypeError(cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        # From the table, so that help does not load every command.
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _COMMANDS[name][1]) for name in self.list_commands(ctx)])
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(metadata.version("mendbench"), prog_name="mendbench")
+def group() -> None:
+    """Measure how well language models write Python, and how much a repair loop helps."""
+
+
+def main() -> None:
+    """Run the command line; errors of ours become one message and an exit code."""
+    try:
+        code = group.main(standalone_mode=False)
+    except click.ClickException as exc:
+        exc.show()
+        code = EXIT_USAGE
+    except (click.Abort, KeyboardInterrupt):
+        code = EXIT_INTERRUPTED
+    except (UsageProblem, PromptError) as exc:
+        code = _fail(exc, EXIT_USAGE)
+    except MendError as exc:
+        code = _fail(exc, EXIT_OURS)
+    except BrokenPipeError:
+        # The reader of our output has gone; nothing is left to say.
+        sys.stderr.close()
+        code = EXIT_OURS
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(exc: Exception, code: int) -> int:
+    from evaluator.safe_text import for_terminal  # noqa: PLC0415 - only needed here
+
+    click.echo(f"mendbench: {for_terminal(str(exc))}", err=True)
+    return code
+
+
+if __name__ == "__main__":
+    main()

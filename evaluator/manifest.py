@@ -1,0 +1,125 @@
+"""run.json: what a run was made of. Holds no secret."""
+
+import os
+import platform
+import re
+import secrets
+import shutil
+import subprocess
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from evaluator.jobs import basis
+from evaluator.journal import now
+from evaluator.plan import Plan
+from evaluator.records import Manifest, TaskEntry
+from sandbox.types import ImageInfo, Level
+
+_PACKAGES = ("docker", "openai", "libcst", "tenacity", "structlog", "pydantic", "numpy", "scipy", "matplotlib")
+_SECRET = re.compile(r"(?i)key|token|secret|password|authorization|credential")
+REDACTED = "[redacted]"
+
+
+def new_run_id() -> str:
+    """Name a run: sortable by time, unique by chance."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def make_manifest(
+    plan: Plan, run_id: str, image: ImageInfo, levels: Iterable[Level], warnings: Iterable[str] = ()
+) -> Manifest:
+    """Write down everything that is fixed for a run."""
+    return Manifest(
+        run_id=run_id,
+        created=now(),
+        version=version(),
+        recorded_demo=plan.recorded_demo,
+        config=redact(plan.config.model_dump(mode="json")),
+        tasks=tuple(
+            TaskEntry(
+                task_id=task.task_id,
+                batch=task.batch,
+                family=task.family,
+                sha256=task.sha256,
+                basis=basis(task),
+                has_holdout=task.holdout is not None,
+                tags=task.tags,
+                difficulty=task.difficulty or "",
+            )
+            for task in plan.tasks
+        ),
+        templates={template.name: template.sha256 for template in plan.templates},
+        models=tuple(model.entry for model in plan.models),
+        samples=plan.config.bench.samples,
+        image=image,
+        levels=tuple(sorted(levels)),
+        host=_host(),
+        packages={name: metadata.version(name) for name in _PACKAGES},
+        git=_git(Path(__file__).resolve().parent),
+        warnings=tuple(warnings),
+    )
+
+
+def version() -> str:
+    """The installed version of mendbench."""
+    return metadata.version("mendbench")
+
+
+def redact(value: Any) -> Any:
+    """Take secrets out of a configuration: values of telling names, and credentials in URLs."""
+    if isinstance(value, dict):
+        return {
+            key: REDACTED if _telling(key) and isinstance(item, str) else redact(item)
+            for key, item in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [redact(item) for item in value]
+    return _redact_url(value) if isinstance(value, str) else value
+
+
+def _telling(key: str) -> bool:
+    # api_key_env names a variable; max_tokens and the like are numbers and stay anyway.
+    return bool(_SECRET.search(key)) and not key.endswith("_env")
+
+
+def _redact_url(text: str) -> str:
+    if "://" not in text or "@" not in text:
+        return text
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return REDACTED
+    if "@" not in parts.netloc:
+        return text
+    return urlunsplit(parts._replace(netloc=f"{REDACTED}@{parts.netloc.rpartition('@')[2]}"))
+
+
+def _host() -> dict[str, str]:
+    return {
+        "system": platform.system(),
+        "release": platform.release(),
+        "machine": platform.machine(),
+        "python": platform.python_version(),
+        "cpus": str(os.cpu_count() or 0),
+    }
+
+
+def _git(folder: Path) -> dict[str, str]:
+    git = shutil.which("git")
+    if git is None:
+        return {}
+
+    def ask(*words: str) -> str:
+        done = subprocess.run(  # noqa: S603 - our own words to the git that is on the path
+            [git, "-C", str(folder), *words], capture_output=True, text=True, check=False, timeout=10
+        )
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    commit = ask("rev-parse", "HEAD")
+    if not commit:
+        return {}
+    return {"commit": commit, "dirty": "yes" if ask("status", "--porcelain") else "no"}
