@@ -17,9 +17,9 @@ from typing import Any, Self
 
 from repair.caged_worker import HEADER
 from repair.errors import CleanerError
-from repair.extract import AnswerKind
 from repair.gates import too_large
 from repair.plain import shortened, text_only
+from repair.rank import AnswerKind
 from repair.script import CleanOutcome, Edit, EditClass, Script
 
 _ROOT = str(Path(__file__).resolve().parent.parent)

@@ -6,8 +6,9 @@ recorded. Hostile text can crash a parser: the bench calls this through `repair.
 
 from dataclasses import replace
 
-from repair.extract import AnswerKind, Candidate, Extraction, search
+from repair.extract import Extraction, search
 from repair.oracle import Oracle
+from repair.rank import AnswerKind, Candidate
 from repair.script import CleanOutcome, Edit, EditClass, Script
 
 

@@ -7,41 +7,20 @@ Parsing hostile text can crash the interpreter; outside of tests this runs in `r
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from repair import views
-from repair.fallback import attempted_names, looks_like_code, salvage
-from repair.lines import Lines, Span, join_lines, resplit, size_of, spans_of, split_lines, trim_blank
+from repair.fallback import looks_like_code, salvage
+from repair.lines import Line, Lines, Span, join_lines, resplit, size_of, spans_of, split_lines, trim_blank
 from repair.mend import mend
-from repair.oracle import Facts, Oracle, free_names, starts_with_language_name
+from repair.oracle import Oracle, starts_with_language_name
+from repair.rank import AnswerKind, Candidate, Wanted, joined, rank
 from repair.scan import Block, Label, fenced_blocks, tagged_blocks
 from repair.script import Edit, EditClass
 from repair.views import View
 
-AnswerKind = Literal["script", "tests"]
-
-_MAX_JOINED = 32
 _MAX_NESTING = 2
 _JSON_KEYS = ("code", "solution", "script", "python", "answer", "source", "content", "program", "completion")
 _WRAPPERS = frozenset({"markdown", "md", "text", "txt", "plaintext", ""})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """A text that may be the answer."""
-
-    code: str
-    facts: Facts
-    edits: tuple[Edit, ...] = ()
-    spans: tuple[Span, ...] = ()
-    label: Label = Label.NONE
-    position: int = 0
-    """Later candidates have larger ones."""
-
-    @property
-    def lossy(self) -> bool:
-        """Whether something other than wrapping was dropped."""
-        return any(edit.kind is EditClass.LOSSY for edit in self.edits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,14 +30,6 @@ class Extraction:
     candidates: tuple[Candidate, ...] = ()
     raw_compiles: bool = False
     reason: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """What an answer is expected to be."""
-
-    required: frozenset[str]
-    kind: AnswerKind
 
 
 def extract(
@@ -80,12 +51,12 @@ def search(
         whole = Candidate(code=reply, facts=raw, spans=((0, len(reply)),))
         return Extraction(candidates=(whole,), raw_compiles=wanted.required <= raw.names)
     view = _answer_view(reply, oracle)
-    found = _rank(_candidates(view, wanted, oracle), wanted)
+    found = rank(_candidates(view, wanted, oracle), wanted)
     if found and found[0].facts.compiles and not found[0].lossy:
         return Extraction(candidates=found)
     calm = _calmed(view)
     if calm is not view:
-        found = _rank([*found, *_candidates(calm, wanted, oracle)], wanted)
+        found = rank([*found, *_candidates(calm, wanted, oracle)], wanted)
     return Extraction(candidates=found, reason="" if found else _why_nothing(reply, view, reasoning))
 
 
@@ -139,11 +110,30 @@ def _calmed(view: View) -> View:
 # --- candidates
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """What every source of candidates looks at."""
+
+    lines: Lines
+    blocks: tuple[Block, ...]
+    wanted: Wanted
+    oracle: Oracle
+    size: int
+    """Characters of the lines."""
+
+    def taken(self, rule: str, lines: Lines, detail: str = "") -> Edit:
+        """The edit that takes `lines` out of the reply."""
+        dropped = max(self.size - size_of(lines), 0)
+        return Edit(rule=rule, kind=EditClass.LOSSLESS, detail=detail[:40], dropped_chars=dropped)
+
+
 def _candidates(view: View, wanted: Wanted, oracle: Oracle) -> list[Candidate]:
     """Ask the sources in order; the first that gives what is wanted is enough."""
+    blocks = tuple(fenced_blocks(view.lines, _compiles(oracle)) or tagged_blocks(view.lines))
+    scene = Scene(lines=view.lines, blocks=blocks, wanted=wanted, oracle=oracle, size=size_of(view.lines))
     found: list[Candidate] = []
     for source in SOURCES:
-        found += [replace(one, edits=(*view.edits, *one.edits)) for one in source(view, wanted, oracle)]
+        found += [replace(one, edits=(*view.edits, *one.edits)) for one in source(scene)]
         if any(_satisfies(one, wanted) for one in found):
             return found
     return found
@@ -157,25 +147,19 @@ def _satisfies(one: Candidate, wanted: Wanted) -> bool:
     return bool(one.facts.definitions) or one.label is Label.PYTHON
 
 
-def from_fences(view: View, wanted: Wanted, oracle: Oracle) -> list[Candidate]:
+def from_fences(scene: Scene) -> list[Candidate]:
     """The fenced and tagged blocks, and what joining the best of them with its neighbours gives."""
-    blocks = fenced_blocks(view.lines, _compiles(oracle))
-    if not blocks:
-        blocks = tagged_blocks(view.lines)
-    found = [one for block in blocks for one in _from_block(view, block, oracle, depth=0)]
-    joined = _joined(_rank(found, wanted), wanted, oracle)
-    return [*found, *joined]
+    found = [one for block in scene.blocks for one in _from_block(scene, block, depth=0)]
+    return [*found, *joined(rank(found, scene.wanted), scene.wanted, scene.oracle)]
 
 
-def _from_block(view: View, block: Block, oracle: Oracle, depth: int) -> Iterator[Candidate]:
-    nested = _nested(view, block, oracle, depth)
+def _from_block(scene: Scene, block: Block, depth: int) -> Iterator[Candidate]:
+    nested = _nested(scene, block, depth)
     if nested:
         yield from nested
         return
-    dropped = size_of(view.lines) - size_of(block.lines)
     rule = "tagged_block" if block.tag else "fence" if block.closed else "unclosed_fence"
-    edit = Edit(rule=rule, kind=EditClass.LOSSLESS, detail=block.info[:40], dropped_chars=max(dropped, 0))
-    one = _candidate(block.lines, oracle, edit, label=block.label)
+    one = _candidate(block.lines, scene.oracle, scene.taken(rule, block.lines, block.info), label=block.label)
     if one is not None and _is_answer(one, block):
         yield one
 
@@ -186,15 +170,16 @@ def _is_answer(one: Candidate, block: Block) -> bool:
         return bool(one.facts.definitions)
     if one.facts.compiles:
         return one.facts.substance
-    return block.label is Label.PYTHON or looks_like_code(block.lines)
+    return (block.label is Label.PYTHON and not block.tag) or looks_like_code(block.lines)
 
 
-def _nested(view: View, block: Block, oracle: Oracle, depth: int) -> list[Candidate]:
+def _nested(scene: Scene, block: Block, depth: int) -> list[Candidate]:
     """A block that wraps a whole Markdown answer, or a data object with code in it."""
+    oracle = scene.oracle
     text_like = block.tag or block.info.casefold() in _WRAPPERS
     inner = [] if depth >= _MAX_NESTING or not text_like else fenced_blocks(block.lines, _compiles(oracle))
     if inner and not oracle.facts(join_lines(block.lines)).compiles:
-        return [one for part in inner for one in _from_block(view, part, oracle, depth + 1)]
+        return [one for part in inner for one in _from_block(scene, part, depth + 1)]
     if block.info.casefold().startswith("json"):
         return list(_from_data(block.lines, oracle))
     return []
@@ -216,10 +201,9 @@ def _candidate(lines: Lines, oracle: Oracle, *edits: Edit, label: Label = Label.
     )
 
 
-def from_data(view: View, wanted: Wanted, oracle: Oracle) -> list[Candidate]:
+def from_data(scene: Scene) -> list[Candidate]:
     """The whole answer is a JSON object, list or string that carries the code."""
-    del wanted
-    return list(_from_data(trim_blank(view.lines), oracle))
+    return list(_from_data(trim_blank(scene.lines), scene.oracle))
 
 
 def _from_data(lines: Lines, oracle: Oracle) -> Iterator[Candidate]:
@@ -254,37 +238,36 @@ def _strings(value: object) -> Iterator[tuple[str, str]]:
         yield from _strings(value[0])
 
 
-def from_whole(view: View, wanted: Wanted, oracle: Oracle) -> list[Candidate]:
+def from_whole(scene: Scene) -> list[Candidate]:
     """What is left of the reply is code, after repairs of form at most."""
-    del wanted
-    lines = trim_blank(view.lines)
-    one = _candidate(lines, oracle)
+    lines = trim_blank(scene.lines)
+    one = _candidate(lines, scene.oracle)
     if one is None or not (one.facts.substance or (not one.facts.compiles and looks_like_code(lines))):
         return []
     return [one]
 
 
-def from_prose(view: View, wanted: Wanted, oracle: Oracle) -> list[Candidate]:
+def from_prose(scene: Scene) -> list[Candidate]:
     """Code without fences between lines of prose; and what stands of code that is broken."""
-    found = [_salvaged(_without_fences(view, oracle), wanted, oracle), *_indented(view, oracle)]
+    found = [_salvaged(_without_fences(scene), scene), *_indented(scene)]
     return [one for one in found if one is not None]
 
 
-def _without_fences(view: View, oracle: Oracle) -> Lines:
+def _without_fences(scene: Scene) -> Lines:
     """The lines outside fenced blocks of other languages, without any fence line."""
     skipped: set[int] = set()
-    for block in fenced_blocks(view.lines, _compiles(oracle)):
+    for block in scene.blocks:
         foreign = block.label is Label.FOREIGN and block.closed
         skipped.update(range(block.first, block.last + 1) if foreign else ())
     return [
         line
-        for number, line in enumerate(view.lines)
+        for number, line in enumerate(scene.lines)
         if number not in skipped and not line.text.lstrip().startswith(("```", "~~~"))
     ]
 
 
-def _salvaged(lines: Lines, wanted: Wanted, oracle: Oracle) -> Candidate | None:
-    kept = salvage(lines, oracle)
+def _salvaged(lines: Lines, scene: Scene) -> Candidate | None:
+    kept = salvage(lines, scene.oracle)
     if kept is None:
         return None
     edits = []
@@ -292,10 +275,10 @@ def _salvaged(lines: Lines, wanted: Wanted, oracle: Oracle) -> Candidate | None:
         edits.append(Edit(rule="prose_lines", kind=EditClass.LOSSLESS, dropped_chars=kept.prose_chars))
     if kept.broken_chars:
         edits.append(Edit(rule="broken_statements", kind=EditClass.LOSSY, dropped_chars=kept.broken_chars))
-    one = _candidate(kept.lines, oracle, *edits)
+    one = _candidate(kept.lines, scene.oracle, *edits)
     if one is None or not one.facts.compiles or not one.facts.substance:
         return None
-    return one if not one.lossy or _worth_salvage(one, wanted, tail_only=kept.tail_only) else None
+    return one if not one.lossy or _worth_salvage(one, scene.wanted, tail_only=kept.tail_only) else None
 
 
 def _worth_salvage(one: Candidate, wanted: Wanted, *, tail_only: bool) -> bool:
@@ -304,146 +287,42 @@ def _worth_salvage(one: Candidate, wanted: Wanted, *, tail_only: bool) -> bool:
     return tail_only and bool(one.facts.definitions)
 
 
-def _indented(view: View, oracle: Oracle) -> Iterator[Candidate]:
-    """Markdown's other kind of code block: lines indented by four, between blank lines."""
-    run: list[int] = []
-    for number, line in enumerate([*view.lines, None]):
-        if line is not None and (not line.text.strip() or line.text.startswith(("    ", "\t"))):
-            run.append(number)
-            continue
-        lines = trim_blank([view.lines[at] for at in run])
-        opened = run and not view.lines[run[0]].text.strip()
-        run = []
-        if not lines or not opened:
-            continue
-        dropped = size_of(view.lines) - size_of(lines)
-        one = _candidate(
-            lines, oracle, Edit(rule="indented_block", kind=EditClass.LOSSLESS, dropped_chars=dropped)
-        )
+def _indented(scene: Scene) -> Iterator[Candidate]:
+    """Markdown's other kind of code block: lines indented by four, after a blank line."""
+    for run in _indented_runs(scene.lines):
+        lines = trim_blank(run)
+        one = _candidate(lines, scene.oracle, scene.taken("indented_block", lines))
         if one is not None and one.facts.definitions:
             yield one
 
 
-def from_broken_fences(view: View, wanted: Wanted, oracle: Oracle) -> list[Candidate]:
+def _indented_runs(lines: Lines) -> Iterator[Lines]:
+    run: list[Line] = []
+    for line in lines:
+        if not line.text.strip() or line.text.startswith(("    ", "\t")):
+            run.append(line)
+            continue
+        if run and not run[0].text.strip():
+            yield run
+        run = []
+    if run and not run[0].text.strip():
+        yield run
+
+
+def from_broken_fences(scene: Scene) -> list[Candidate]:
     """What stands of a fenced block that does not compile."""
-    found: list[Candidate | None] = []
-    for block in fenced_blocks(view.lines, _compiles(oracle)):
-        if block.label is not Label.FOREIGN and not oracle.facts(join_lines(block.lines)).compiles:
-            dropped = size_of(view.lines) - size_of(block.lines)
-            edit = Edit(rule="fence", kind=EditClass.LOSSLESS, detail=block.info[:40], dropped_chars=dropped)
-            one = _salvaged(block.lines, wanted, oracle)
-            found.append(None if one is None else replace(one, edits=(edit, *one.edits), label=block.label))
-    return [one for one in found if one is not None]
+    found: list[Candidate] = []
+    for block in scene.blocks:
+        if block.label is Label.FOREIGN or scene.oracle.facts(join_lines(block.lines)).compiles:
+            continue
+        one = _salvaged(block.lines, scene)
+        if one is not None:
+            edits = (scene.taken("fence", block.lines, block.info), *one.edits)
+            found.append(replace(one, edits=edits, label=block.label))
+    return found
 
 
-Source = Callable[[View, Wanted, Oracle], list[Candidate]]
+Source = Callable[[Scene], list[Candidate]]
 
 SOURCES: tuple[Source, ...] = (from_fences, from_data, from_whole, from_prose, from_broken_fences)
 """Where an answer may be, the most telling place first."""
-
-
-# --- ranking
-
-
-def _rank(found: list[Candidate], wanted: Wanted) -> tuple[Candidate, ...]:
-    if wanted.required:
-        return tuple(sorted(found, key=lambda one: (*_merit(one, wanted), one.position), reverse=True))
-    ranked = sorted(found, key=lambda one: (*_merit(one, wanted), len(one.code)), reverse=True)
-    return tuple(_corrected_first(ranked, wanted))
-
-
-def _corrected_first(ranked: list[Candidate], wanted: Wanted) -> list[Candidate]:
-    """A later block that defines all that the largest one defines is its correction."""
-    if not ranked or not ranked[0].facts.definitions:
-        return ranked
-    best = ranked[0]
-    later = [
-        one
-        for one in ranked[1:]
-        if one.position > best.position
-        and one.facts.definitions >= best.facts.definitions
-        and _merit(one, wanted) == _merit(best, wanted)
-    ]
-    last = max(later, key=lambda one: one.position, default=best)
-    return [last, *(one for one in ranked if one is not last)]
-
-
-def _merit(one: Candidate, wanted: Wanted) -> tuple[int, ...]:
-    return (_tier(one, wanted), _fit(one, wanted), min(one.label, 1), -_loss(one))
-
-
-def _tier(one: Candidate, wanted: Wanted) -> int:
-    """How much of what is required is there. An attempt that does not compile beats a mere example."""
-    facts, required = one.facts, wanted.required
-    if not facts.compiles:
-        attempted = attempted_names(one.code)
-        return 30 if (required & attempted if required else attempted) else 0
-    if not required:
-        return (40 if one.lossy else 60) if facts.definitions else 20
-    if required <= facts.names:
-        return 40 if one.lossy else 60 - 10 * bool(required & facts.stubs)
-    return 30 + min(len(required & facts.names), 9) if required & facts.names else 10
-
-
-def _fit(one: Candidate, wanted: Wanted) -> int:
-    tests = sum(name.startswith(("test", "Test")) for name in one.facts.definitions)
-    if wanted.kind == "tests":
-        return int(tests > 0)
-    return int(not tests or tests < len(one.facts.definitions))
-
-
-def _loss(one: Candidate) -> int:
-    order = (EditClass.LOSSLESS, EditClass.NORMALISING, EditClass.LOSSY)
-    return max((order.index(edit.kind) for edit in one.edits), default=0)
-
-
-# --- joining
-
-
-def _joined(ranked: tuple[Candidate, ...], wanted: Wanted, oracle: Oracle) -> list[Candidate]:
-    """Put the best block together with those that define what it leaves free."""
-    if len(ranked) < 2 or not ranked[0].facts.compiles:  # noqa: PLR2004 - two to join
-        return []
-    chosen, others = [ranked[0]], [one for one in ranked[1 : _MAX_JOINED + 1] if _joinable(one)]
-    while True:
-        missing = _missing(chosen, wanted)
-        more = _provider(others, missing, chosen)
-        if more is None:
-            break
-        others.remove(more)
-        chosen.append(more)
-    return [_merged(chosen, oracle)] if len(chosen) > 1 else []
-
-
-def _joinable(one: Candidate) -> bool:
-    return one.facts.compiles and one.label is not Label.FOREIGN
-
-
-def _missing(chosen: list[Candidate], wanted: Wanted) -> frozenset[str]:
-    bound = frozenset().union(*(one.facts.names for one in chosen))
-    used = frozenset().union(*(free_names(one.code) for one in chosen))
-    return (used | wanted.required) - bound
-
-
-def _provider(others: list[Candidate], missing: frozenset[str], chosen: list[Candidate]) -> Candidate | None:
-    taken = frozenset().union(*(one.facts.names for one in chosen))
-    for one in others:
-        if one.facts.names & missing and not one.facts.definitions & taken:
-            return one
-    return None
-
-
-def _merged(chosen: list[Candidate], oracle: Oracle) -> Candidate:
-    """In the order of the reply, so that imports and helpers come where the model put them."""
-    parts = sorted(chosen, key=lambda one: one.position)
-    code = "\n\n".join(one.code.rstrip("\n") for one in parts) + "\n"
-    edits = tuple(edit for one in parts for edit in one.edits)
-    join = Edit(rule="joined_blocks", kind=EditClass.LOSSLESS, detail=f"{len(parts)} blocks")
-    return Candidate(
-        code=code,
-        facts=oracle.facts(code),
-        edits=(*edits, join),
-        spans=tuple(span for one in parts for span in one.spans),
-        label=chosen[0].label,
-        position=max(one.position for one in parts) + 1,
-    )

@@ -85,6 +85,11 @@ def first_line_dedent(text: str) -> str:
     return f"{first}\n{dedent(rest)}"
 
 
+def first_line_indent(text: str) -> str:
+    """Some tokenizers begin a reply with a space, so that only the first line is indented."""
+    return text.lstrip()
+
+
 def _margin(line: str) -> str:
     return line[: len(line) - len(line.lstrip(" \t"))]
 
@@ -149,6 +154,14 @@ def html_escaped(text: str) -> str:
     if not _ENTITY.search(text) and not _MARKUP.search(text):
         return text
     return html.unescape(_MARKUP.sub("", text))
+
+
+_MARKDOWN_ESCAPE = re.compile(r"\\([_*\[\]()#<>{}=.+-])")
+
+
+def markdown_escapes(text: str) -> str:
+    """Outside strings a backslash before a sign is never Python, but often Markdown."""
+    return _outside(text, lambda code: _MARKDOWN_ESCAPE.sub(r"\1", code)) if "\\" in text else text
 
 
 # --- normalising: characters that cannot be valid where they stand
@@ -228,10 +241,12 @@ RULES: tuple[Rule, ...] = (
     Rule(name="invisible_characters", kind=EditClass.NORMALISING, apply=invisible_characters),
     Rule(name="lone_surrogates", kind=EditClass.NORMALISING, apply=lone_surrogates),
     Rule(name="dedent", kind=EditClass.LOSSLESS, apply=dedent),
+    Rule(name="first_line_indent", kind=EditClass.LOSSLESS, apply=first_line_indent),
     Rule(name="repl_transcript", kind=EditClass.LOSSLESS, apply=repl_transcript),
     Rule(name="line_numbers", kind=EditClass.LOSSLESS, apply=line_numbers),
     Rule(name="added_lines", kind=EditClass.LOSSLESS, apply=added_lines),
     Rule(name="html_escaped", kind=EditClass.LOSSLESS, apply=html_escaped),
     Rule(name="typographic_characters", kind=EditClass.NORMALISING, apply=typographic_characters),
+    Rule(name="markdown_escapes", kind=EditClass.NORMALISING, apply=markdown_escapes),
     Rule(name="first_line_dedent", kind=EditClass.LOSSLESS, apply=first_line_dedent, tentative=True),
 )

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 
 from repair.gates import MAX_BYTES, too_large
 from repair.scan import Label, label_of
@@ -11,6 +12,7 @@ MAX_CODE_CHARS = 1024 * 1024
 """Larger texts do not go into a container."""
 
 _FENCE = re.compile(r"^[ \t]{0,8}(`{3,200}|~{3,200})([^`\r\n]{0,200})\r?$", re.MULTILINE)
+_MAX_FENCES = 5_000
 _END_OF_REASONING = ("</think>", "</thinking>")
 
 
@@ -50,7 +52,7 @@ def _regions(reply: str) -> list[_Region]:
     start = max(reply.rfind(tag) for tag in _END_OF_REASONING) + 1
     regions: list[_Region] = []
     opened: re.Match[str] | None = None
-    for fence in _FENCE.finditer(reply, start):
+    for fence in islice(_FENCE.finditer(reply, start), _MAX_FENCES):
         if opened is None or (fence[2].strip() and label_of(fence[2]) is Label.PYTHON):
             opened = fence
         elif not fence[2].strip() and fence[1].startswith(opened[1]):

@@ -21,7 +21,7 @@ _END = re.compile(
     "|<\uff5cend\u2581of\u2581sentence\uff5c>|<\uff5cUser\uff5c>",
 )
 _TOKEN = re.compile(
-    r"<\|[A-Za-z_][\w ]{0,30}\|>|</?s>"
+    r"<\|/?[ ]?[A-Za-z_][\w ]{0,30}\|>|</?s>"
     r"|<(?:start|end)_of_turn>(?:model|user)?|<eos>|<bos>|\[/?INST\]|<</?SYS>>"
     "|<\uff5c[^<>\\s]{1,30}\uff5c>|^(?:assistant|Assistant:)\\s*$",
 )

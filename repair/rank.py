@@ -1,0 +1,145 @@
+"""Which candidate is the answer, and which of its neighbours belong to it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from repair.fallback import attempted_names
+from repair.lines import Span
+from repair.oracle import Facts, Oracle, free_names
+from repair.scan import Label
+from repair.script import Edit, EditClass
+
+AnswerKind = Literal["script", "tests"]
+
+_MAX_JOINED = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A text that may be the answer."""
+
+    code: str
+    facts: Facts
+    edits: tuple[Edit, ...] = ()
+    spans: tuple[Span, ...] = ()
+    label: Label = Label.NONE
+    position: int = 0
+    """Later candidates have larger ones."""
+
+    @property
+    def lossy(self) -> bool:
+        """Whether something other than wrapping was dropped."""
+        return any(edit.kind is EditClass.LOSSY for edit in self.edits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What an answer is expected to be."""
+
+    required: frozenset[str]
+    kind: AnswerKind
+
+
+def rank(found: list[Candidate], wanted: Wanted) -> tuple[Candidate, ...]:
+    """Best first. With required names the last that defines them wins, without the largest."""
+    if wanted.required:
+        return tuple(sorted(found, key=lambda one: (*_merit(one, wanted), one.position), reverse=True))
+    ranked = sorted(found, key=lambda one: (*_merit(one, wanted), len(one.code)), reverse=True)
+    return tuple(_corrected_first(ranked, wanted))
+
+
+def _corrected_first(ranked: list[Candidate], wanted: Wanted) -> list[Candidate]:
+    """A later block that defines all that the largest one defines is its correction."""
+    if not ranked or not ranked[0].facts.definitions:
+        return ranked
+    best = ranked[0]
+    later = [
+        one
+        for one in ranked[1:]
+        if one.position > best.position
+        and one.facts.definitions >= best.facts.definitions
+        and _merit(one, wanted) == _merit(best, wanted)
+    ]
+    last = max(later, key=lambda one: one.position, default=best)
+    return [last, *(one for one in ranked if one is not last)]
+
+
+def _merit(one: Candidate, wanted: Wanted) -> tuple[int, ...]:
+    return (_tier(one, wanted), _fit(one, wanted), min(one.label, 1), -_loss(one))
+
+
+def _tier(one: Candidate, wanted: Wanted) -> int:
+    """How much of what is required is there. An attempt that does not compile beats a mere example."""
+    facts, required = one.facts, wanted.required
+    if not facts.compiles:
+        attempted = attempted_names(one.code)
+        return 30 if (required & attempted if required else attempted) else 0
+    if not required:
+        return (40 if one.lossy else 60) if facts.definitions else 20
+    if required <= facts.names:
+        return 40 if one.lossy else 60 - 10 * bool(required & facts.stubs)
+    return 30 + min(len(required & facts.names), 9) if required & facts.names else 10
+
+
+def _fit(one: Candidate, wanted: Wanted) -> int:
+    tests = sum(name.startswith(("test", "Test")) for name in one.facts.definitions)
+    if wanted.kind == "tests":
+        return int(tests > 0)
+    return int(not tests or tests < len(one.facts.definitions))
+
+
+def _loss(one: Candidate) -> int:
+    order = (EditClass.LOSSLESS, EditClass.NORMALISING, EditClass.LOSSY)
+    return max((order.index(edit.kind) for edit in one.edits), default=0)
+
+
+# --- joining
+
+
+def joined(ranked: tuple[Candidate, ...], wanted: Wanted, oracle: Oracle) -> list[Candidate]:
+    """Put the best block together with those that define what it leaves free."""
+    if len(ranked) < 2 or not ranked[0].facts.compiles:  # noqa: PLR2004 - two to join
+        return []
+    chosen, others = [ranked[0]], [one for one in ranked[1 : _MAX_JOINED + 1] if _joinable(one)]
+    while True:
+        missing = _missing(chosen, wanted)
+        more = _provider(others, missing, chosen)
+        if more is None:
+            break
+        others.remove(more)
+        chosen.append(more)
+    return [_merged(chosen, oracle)] if len(chosen) > 1 else []
+
+
+def _joinable(one: Candidate) -> bool:
+    return one.facts.compiles and one.label is not Label.FOREIGN
+
+
+def _missing(chosen: list[Candidate], wanted: Wanted) -> frozenset[str]:
+    bound = frozenset().union(*(one.facts.names for one in chosen))
+    used = frozenset().union(*(free_names(one.code) for one in chosen))
+    return (used | wanted.required) - bound
+
+
+def _provider(others: list[Candidate], missing: frozenset[str], chosen: list[Candidate]) -> Candidate | None:
+    taken = frozenset().union(*(one.facts.names for one in chosen))
+    for one in others:
+        if one.facts.names & missing and not one.facts.definitions & taken:
+            return one
+    return None
+
+
+def _merged(chosen: list[Candidate], oracle: Oracle) -> Candidate:
+    """In the order of the reply, so that imports and helpers come where the model put them."""
+    parts = sorted(chosen, key=lambda one: one.position)
+    code = "\n\n".join(one.code.rstrip("\n") for one in parts) + "\n"
+    edits = tuple(edit for one in parts for edit in one.edits)
+    join = Edit(rule="joined_blocks", kind=EditClass.LOSSLESS, detail=f"{len(parts)} blocks")
+    return Candidate(
+        code=code,
+        facts=oracle.facts(code),
+        edits=(*edits, join),
+        spans=tuple(span for one in parts for span in one.spans),
+        label=chosen[0].label,
+        position=max(one.position for one in parts) + 1,
+    )
