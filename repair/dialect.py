@@ -6,6 +6,9 @@ from typing import Any
 from repair.errors import RequestRefused
 from repair.llm import Sampling
 
+CALL_HEADER = "X-Mendbench-Call"
+"""Carries `str(CallId)`, percent-encoded; only a server of recorded replies gets it."""
+
 _RESERVED = {"model", "messages", "stream", "stream_options", "n"}
 
 

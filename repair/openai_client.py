@@ -14,6 +14,8 @@ from repair.server_errors import Peer, display_url
 if TYPE_CHECKING:
     from repair.wire import Wire
 
+__all__ = ["ClientLimits", "OpenAIClient"]
+
 
 class OpenAIClient:
     """An `LLM` over HTTP. Safe to use from many threads; `close()` ends calls under way.

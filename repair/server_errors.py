@@ -46,7 +46,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u206
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
-    """Whom we talk to, for messages. `secrets` are blotted out of everything that is quoted."""
+    """Whom we talk to, for messages; `model` may be empty. `secrets` are blotted out of what is quoted."""
 
     server: str
     model: str
@@ -56,7 +56,7 @@ class Peer:
         return f"Peer({self})"
 
     def __str__(self) -> str:
-        return f"model {self.model!r} at {self.server}"
+        return f"model {self.model!r} at {self.server}" if self.model else self.server
 
     def quote(self, text: str) -> str:
         """`text` as it may be shown: no secret, no control character, not long."""

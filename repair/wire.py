@@ -12,14 +12,12 @@ from urllib.parse import quote
 import httpx2
 import openai
 
-from repair.dialect import ClientLimits, Dialect, ParametersRefused
+from repair.dialect import CALL_HEADER, ClientLimits, Dialect, ParametersRefused
 from repair.errors import DeadlineExceeded, LLMError, ModelMissing, RequestRefused, Transient
 from repair.http_guard import Deadlines, GuardedHttp, UnsafeResponse, open_http, watch_of
 from repair.llm import Completion, Request
 from repair.reply import BrokenStream, ErrorInside, Malformed, ReplyBuilder, plain
 from repair.server_errors import Peer, ServerSaid, classify, not_a_completion
-
-CALL_HEADER = "X-Mendbench-Call"
 
 _LIST_MODELS_S = 10.0
 _AFTER_FINISH_S = 10.0
