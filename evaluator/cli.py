@@ -15,7 +15,10 @@ EXIT_THRESHOLD, EXIT_USAGE, EXIT_OURS, EXIT_INTERRUPTED = 1, 2, 3, 130
 
 _COMMANDS: Mapping[str, tuple[str, str]] = {
     "bench": ("evaluator.commands.bench", "Run tasks on models, with repairs, and report."),
-    "doctor": ("evaluator.commands.doctor", "Say whether this machine is fit, with the mend for each finding."),
+    "doctor": (
+        "evaluator.commands.doctor",
+        "Say whether this machine is fit, with a mend for each finding.",
+    ),
     "export": ("evaluator.commands.export", "Write a run as a tree of files to browse."),
     "models": ("evaluator.commands.models", "List the models of the servers on this machine."),
     "reap": ("evaluator.commands.reap", "Remove containers whose bench is gone."),
@@ -25,10 +28,10 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
 
 
 class _LazyGroup(click.Group):
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return sorted(_COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
         if cmd_name not in _COMMANDS:
             return None
         command = importlib.import_module(_COMMANDS[cmd_name][0]).command

@@ -13,6 +13,7 @@ from prompts.tasks import Task
 from sandbox.types import PROFILES, Job, Level, Limits
 
 Part = Literal["shown", "holdout"]
+PARTS: tuple[Part, ...] = ("shown", "holdout")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,17 @@ from evaluator.plan import Plan
 from evaluator.records import Manifest, TaskEntry
 from sandbox.types import ImageInfo, Level
 
-_PACKAGES = ("docker", "openai", "libcst", "tenacity", "structlog", "pydantic", "numpy", "scipy", "matplotlib")
+_PACKAGES = (
+    "docker",
+    "openai",
+    "libcst",
+    "tenacity",
+    "structlog",
+    "pydantic",
+    "numpy",
+    "scipy",
+    "matplotlib",
+)
 _SECRET = re.compile(r"(?i)key|token|secret|password|authorization|credential")
 REDACTED = "[redacted]"
 

@@ -117,7 +117,13 @@ class _Runner:
         watcher: Watcher,
         stop: threading.Event,
     ) -> None:
-        self._plan, self._journal, self._parts, self._watcher, self._stop = plan, journal, parts, watcher, stop
+        self._plan, self._journal, self._parts, self._watcher, self._stop = (
+            plan,
+            journal,
+            parts,
+            watcher,
+            stop,
+        )
         attempts = list(read_attempts(folder))
         self._known = Known(read_completions(folder), attempts)
         self._written = _written(attempts)
@@ -196,9 +202,7 @@ def _written(attempts: Sequence[AttemptRecord]) -> dict[tuple[object, ...], dict
     """What the journal already says, by sample and call; failures of ours do not count as said."""
     return {
         trajectory.first.sample_key: {
-            attempt.call_no: fingerprint(attempt)
-            for attempt in trajectory.attempts
-            if not attempt.unscored
+            attempt.call_no: fingerprint(attempt) for attempt in trajectory.attempts if not attempt.unscored
         }
         for trajectory in trajectories(attempts)
     }

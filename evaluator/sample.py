@@ -40,9 +40,7 @@ class Runner(Protocol):
 class Cleaning(Protocol):
     """What makes a script of a reply."""
 
-    def clean(
-        self, text: str, *, reasoning: str = "", required: tuple[str, ...] = (), kind: str = "script"
-    ) -> Script:
+    def clean(self, completion_text: str, reasoning: str = "", required: tuple[str, ...] = ()) -> Script:
         """See `repair.caged.Cleaner`."""
         ...
 

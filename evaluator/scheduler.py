@@ -2,14 +2,24 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from evaluator.errors import Stopped
 from evaluator.sample import SampleSpec
 from repair.errors import ServerFatal
 
 _TICK_S = 0.2
+_Item = TypeVar("_Item")
+_Done = TypeVar("_Done")
+
+
+def side_by_side(work: Callable[[_Item], _Done], items: Iterable[_Item], threads: int) -> list[_Done]:
+    """Do independent pieces of work, a few at a time; results in the order of the items."""
+    with ThreadPoolExecutor(threads, thread_name_prefix="work") as pool:
+        return list(pool.map(work, items))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,231 @@
+"""mendbench bench: the main job."""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from evaluator.cli import EXIT_INTERRUPTED, EXIT_OURS, EXIT_THRESHOLD
+from evaluator.config import Config, load_config
+from evaluator.errors import UsageProblem
+from evaluator.folders import run_folder
+from evaluator.journal import read_manifest
+from evaluator.log import configure_logging
+from evaluator.manifest import REDACTED, make_manifest, new_run_id
+from evaluator.models import demo_plan, loaded_model, named_models
+from evaluator.pipeline import Parts, run_plan
+from evaluator.plan import Plan, check_same, make_plan
+from evaluator.preflight import check_controls
+from evaluator.progress import LiveProgress
+from evaluator.records import Manifest
+from evaluator.rundata import RunData
+from evaluator.safe_text import one_line
+from repair.feedback import Policy
+
+DEMO_NOTE = "RECORDED DEMO: no model was measured. The replies ship with mendbench."
+
+
+def _flags(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Sort the flags into the sections of the configuration."""
+    return {
+        "bench": {
+            "batches": values["batch"] or None,
+            "tasks": values["task"] or None,
+            "templates": values["template"] or None,
+            "limit": values["limit"],
+            "samples": values["samples"],
+            "tasks_dir": values["tasks_dir"],
+            "runs_dir": values["runs_dir"],
+            "check_tasks": False if values["no_check_tasks"] else None,
+            "holdout": values["holdout"],
+        },
+        "sampling": {
+            "temperature": values["temperature"],
+            "top_p": values["top_p"],
+            "max_tokens": values["max_tokens"],
+            "seed": values["seed"],
+        },
+        "repair": {"repairs": values["repairs"], "policy": values["policy"], "style": values["style"]},
+        "sandbox": {"slots": values["slots"], "runtime": values["runtime"]},
+    }
+
+
+@click.command("bench")
+@click.option(
+    "--config", "config_file", type=click.Path(path_type=Path), help="Default: ./bench.toml, if any."
+)
+@click.option("--model", multiple=True, metavar="NAME[@BASE_URL]", help="May be given several times.")
+@click.option("--api-key-env", metavar="VARIABLE", help="Environment variable with the key for --model.")
+@click.option("--tasks-dir", type=click.Path(path_type=Path), help="A batch, or a folder of batches.")
+@click.option("--batch", multiple=True, help="Only this batch; may be repeated.")
+@click.option("--task", multiple=True, help="Only this task (id, name or pattern); may be repeated.")
+@click.option("--template", multiple=True, help="Prompt template; several are compared.")
+@click.option("--limit", type=int, metavar="N", help="Only the first N tasks.")
+@click.option("--samples", type=int, metavar="N", help="Independent draws per task, template and model.")
+@click.option("--temperature", type=float)
+@click.option("--top-p", type=float)
+@click.option("--max-tokens", type=int)
+@click.option("--seed", type=int, help="Seeds of all calls and scripts derive from it.")
+@click.option("--repairs", type=int, metavar="R", help="Repair calls per sample at most (default 3).")
+@click.option("--policy", type=click.Choice([str(policy) for policy in Policy]), help="What feedback shows.")
+@click.option("--style", type=click.Choice(["chat", "fresh"]), help="How repairs are asked for.")
+@click.option("--holdout", type=click.Choice(["passed", "always"]), help="When the holdout runs.")
+@click.option("--slots", type=int, metavar="N", help="Containers at a time (default: one per core).")
+@click.option("--runtime", help="Docker runtime, such as runsc.")
+@click.option("--runs-dir", type=click.Path(path_type=Path), help="Default: ./runs.")
+@click.option("--no-check-tasks", is_flag=True, help="Do not run the tasks' controls first.")
+@click.option("--resume", metavar="RUN", help="Continue a run: its id, or its folder.")
+@click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
+@click.option("--fail-under", type=float, metavar="X", help="Exit 1 if a model solves less than X (0 … 1).")
+@click.option("-v", "--verbose", count=True)
+def command(**values: Any) -> int:
+    """Run tasks on models, with repairs, and report.
+
+    With no model named and none configured, the one model that is loaded on this machine is used; if
+    there is none, replies that ship with mendbench are played (the recorded demo).
+    """
+    with ExitStack() as stack:
+        if values["resume"]:
+            plan, run = _resumed(values, stack)
+        else:
+            plan, run = _planned(values, stack), None
+        if values["dry_run"]:
+            _print_plan(plan)
+            return 0
+        return _bench(plan, run, values, stack)
+
+
+def _planned(values: Mapping[str, Any], stack: ExitStack) -> Plan:
+    config = load_config(values["config_file"], _flags(values))
+    models = named_models(config, values["model"], values["api_key_env"]) or loaded_model()
+    # What was found or named on the command line belongs to the record of the run.
+    config = config.model_copy(update={"models": models})
+    return make_plan(config, models) if models else demo_plan(config, stack)
+
+
+def _resumed(values: Mapping[str, Any], stack: ExitStack) -> tuple[Plan, Manifest]:
+    given = {key for key, value in _ignored_on_resume(values).items() if value not in (None, (), False)}
+    if given:
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(given))
+        raise UsageProblem(f"--resume continues a run as it was planned; leave out {names}")
+    folder = run_folder(values["resume"], values["runs_dir"])
+    manifest = read_manifest(folder)
+    config = Config.model_validate(manifest.config)
+    if manifest.recorded_demo:
+        plan = demo_plan(config, stack)
+    else:
+        models = named_models(config, values["model"], values["api_key_env"])
+        if any(REDACTED in model.base_url for model in models):
+            raise UsageProblem(
+                f"run {manifest.run_id} used an address with credentials, which were not written down. "
+                "Name it again: --resume RUN --model 'NAME@http://USER:PASSWORD@HOST/v1'"
+            )
+        plan = make_plan(config, models)
+    check_same(plan, manifest)
+    return plan, manifest
+
+
+def _ignored_on_resume(values: Mapping[str, Any]) -> dict[str, Any]:
+    allowed = {"resume", "model", "api_key_env", "runs_dir", "verbose", "dry_run", "fail_under", "slots"}
+    return {key: value for key, value in values.items() if key not in allowed}
+
+
+def _print_plan(plan: Plan) -> None:
+    config, sampling, repair = plan.config, plan.config.sampling, plan.config.repair
+    lines = [
+        DEMO_NOTE if plan.recorded_demo else "",
+        f"tasks      {len(plan.tasks)} in {len({task.batch for task in plan.tasks})} batches",
+        f"templates  {', '.join(template.name for template in plan.templates)}",
+        *(f"model      {one_line(model.entry.label)} at {model.entry.base_url}" for model in plan.models),
+        f"samples    {config.bench.samples} per task, template and model: {plan.samples} in all",
+        f"sampling   temperature {sampling.temperature}, top_p {sampling.top_p}, seed {sampling.seed}",
+        f"tokens     {sampling.max_tokens} per reply at most",
+        f"repairs    {repair.repairs} at most, policy {repair.policy}, style {repair.style}",
+        f"calls      {plan.samples} to {plan.most_calls}",
+    ]
+    click.echo("\n".join(line for line in lines if line))
+
+
+def _bench(plan: Plan, kept: Manifest | None, values: Mapping[str, Any], stack: ExitStack) -> int:
+    from repair.caged import Cleaner  # noqa: PLC0415 - only a real run needs it
+    from sandbox.engine import DockerSandbox  # noqa: PLC0415 - loads the Docker SDK
+
+    run_id = kept.run_id if kept else new_run_id()
+    folder = plan.config.bench.runs_dir / run_id
+    if kept:
+        folder = run_folder(values["resume"], values["runs_dir"])
+    errors = Console(stderr=True)
+    configure_logging(values["verbose"])
+    section = plan.config.sandbox
+    sandbox = stack.enter_context(DockerSandbox(run_id=run_id, runtime=section.runtime))
+    stop = threading.Event()
+    stack.enter_context(_terminate_cleanly())
+    slots = values["slots"] or section.slots or os.cpu_count() or 1
+    controls = check_controls(plan, sandbox, errors, slots=slots, stop=stop)
+    manifest = make_manifest(plan, run_id, sandbox.image(), sandbox.levels(), controls.warnings)
+    folder.mkdir(parents=True, exist_ok=True)
+    configure_logging(values["verbose"], folder / "log.jsonl")
+    cleaner = stack.enter_context(Cleaner(workers=slots))
+    parts = Parts(sandbox=sandbox, cleaner=cleaner, jobs=controls.jobs, slots=slots)
+    _say(errors, f"run {run_id} → {folder}")
+    note = DEMO_NOTE if plan.recorded_demo else ""
+    with LiveProgress(errors, plan.samples, note=note) as progress:
+        run, outcome = run_plan(plan, manifest, folder, parts, progress, stop)
+    return _conclude(run, folder, interrupted=outcome.interrupted, dead=outcome.dead_models, values=values)
+
+
+def _conclude(
+    run: RunData, folder: Path, *, interrupted: bool, dead: Mapping[str, str], values: Mapping[str, Any]
+) -> int:
+    from evaluator.report.summary import write_reports  # noqa: PLC0415 - loads the statistics
+    from evaluator.report.table import final_table  # noqa: PLC0415
+
+    errors = Console(stderr=True)
+    if run.trajectories:
+        written = write_reports(run, folder)
+        final_table(run, Console())
+        _say(errors, "reports: " + ", ".join(str(path) for path in written))
+    for label, why in sorted(dead.items()):
+        _say(errors, f"model {one_line(label)} gave up: {one_line(why, 600)}", style="bold red")
+    if interrupted:
+        _say(errors, f"interrupted; continue with: mendbench bench --resume {folder}", style="bold yellow")
+        return EXIT_INTERRUPTED
+    if dead:
+        return EXIT_OURS
+    return EXIT_THRESHOLD if _misses(run, values["fail_under"]) else 0
+
+
+def _misses(run: RunData, threshold: float | None) -> bool:
+    if threshold is None:
+        return False
+    from evaluator.metrics import groups  # noqa: PLC0415 - loads the statistics
+
+    rates = [group.after_repair.value for group in groups(run)]
+    return not rates or any(rate is None or rate < threshold for rate in rates)
+
+
+def _say(console: Console, text: str, *, style: str = "") -> None:
+    console.print(Text(text, style=style), soft_wrap=True)
+
+
+@contextmanager
+def _terminate_cleanly() -> Iterator[None]:
+    """Make SIGTERM end the process the way an exception does, so that containers are removed."""
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,53 @@
+"""mendbench export: a run as a tree of files."""
+
+from pathlib import Path
+
+import click
+
+from evaluator.folders import run_folder
+from evaluator.journal import load_run
+from evaluator.records import Manifest
+from prompts.errors import PromptError
+from prompts.tasks import Task, batch_root, load
+
+
+@click.command("export")
+@click.argument("run")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["files", "junit"]),
+    default="files",
+    show_default=True,
+    help="files: reply, script, tests, output and feedback of every attempt; junit: one XML file.",
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Default: RUN/export, or RUN/junit.xml.")
+@click.option("--runs-dir", type=click.Path(path_type=Path), help="Default: ./runs.")
+def command(run: str, form: str, out: Path | None, runs_dir: Path | None) -> int:
+    """Write RUN (its id, its folder, or `latest`) in another form."""
+    folder = run_folder(run, runs_dir)
+    data = load_run(folder)
+    if form == "junit":
+        from evaluator.report.junit import junit_report  # noqa: PLC0415 - loads the statistics
+
+        target = out or folder / "junit.xml"
+        target.write_bytes(junit_report(data))
+    else:
+        from evaluator.export import export_files  # noqa: PLC0415 - only this form needs it
+
+        target = out or folder / "export"
+        export_files(data, target, tasks=_tasks(data.manifest))
+    click.echo(target)
+    return 0
+
+
+def _tasks(manifest: Manifest) -> dict[str, Task]:
+    """Load the tasks of the run again, for their tests; what has changed since is left out."""
+    folder = manifest.config.get("bench", {}).get("tasks_dir")
+    try:
+        tasks = load(Path(folder) if folder else batch_root())
+    except PromptError as exc:
+        click.echo(f"the tests are left out: {exc}", err=True)
+        return {}
+    ran = {entry.task_id: entry.sha256 for entry in manifest.tasks}
+    return {task.task_id: task for task in tasks if ran.get(task.task_id) == task.sha256}

@@ -1,0 +1,14 @@
+"""mendbench reap: remove what a bench left behind."""
+
+import click
+
+
+@click.command("reap")
+def command() -> int:
+    """Remove containers of mendbench whose owner is gone. Those of a running bench stay."""
+    from sandbox.engine import connect  # noqa: PLC0415 - loads the Docker SDK
+    from sandbox.reaper import reap  # noqa: PLC0415
+
+    removed = reap(connect())
+    click.echo(f"{len(removed)} containers removed")
+    return 0

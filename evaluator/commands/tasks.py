@@ -1,0 +1,108 @@
+"""mendbench tasks: list them, and prove them."""
+
+import json
+import os
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from evaluator.config import SandboxSection
+from evaluator.jobs import JobMaker, basis
+from evaluator.manifest import new_run_id
+from evaluator.safe_text import one_line
+from evaluator.scheduler import side_by_side
+from prompts.tasks import Task, batch_root, load
+
+_PATH = click.argument("path", required=False, type=click.Path(path_type=Path))
+_BATCH = click.option("--batch", multiple=True, help="Only this batch; may be repeated.")
+_TASK = click.option("--task", multiple=True, help="Only this task (id, name or pattern); may be repeated.")
+_JSON = click.option("--json", "as_json", is_flag=True)
+
+
+@click.group("tasks")
+def command() -> None:
+    """List tasks, or check that they test what they ask for.
+
+    PATH is a task file, a batch (a folder of .md files) or a folder of batches; default: the shipped ones.
+    """
+
+
+@command.command("list")
+@_PATH
+@_BATCH
+@_TASK
+@_JSON
+def list_tasks(path: Path | None, batch: tuple[str, ...], task: tuple[str, ...], *, as_json: bool) -> int:
+    """List the tasks with what they bring."""
+    tasks = load(path or batch_root(), batch or None, task or None)
+    if as_json:
+        click.echo(json.dumps([_facts(item) for item in tasks], indent=1))
+        return 0
+    console = Console()
+    table = Table()
+    for name in ("task", "verdict rests on", "holdout", "references", "wrong", "difficulty", "tags"):
+        table.add_column(name)
+    for item in tasks:
+        facts = _facts(item)
+        table.add_row(*(Text(one_line(_cell(value))) for key, value in facts.items() if key != "sha256"))
+    console.print(table)
+    return 0
+
+
+@command.command("check")
+@_PATH
+@_BATCH
+@_TASK
+@_JSON
+@click.option("--slots", type=int, default=None, help="Containers at a time (default: one per core).")
+def check_tasks(
+    path: Path | None, batch: tuple[str, ...], task: tuple[str, ...], slots: int | None, *, as_json: bool
+) -> int:
+    """Run the controls of each task: references pass, empty and wrong solutions fail."""
+    from sandbox.engine import DockerSandbox  # noqa: PLC0415 - loads the Docker SDK
+
+    from evaluator.controls import check_task  # noqa: PLC0415 - only this command needs it
+
+    tasks = load(path or batch_root(), batch or None, task or None)
+    maker = JobMaker(section=SandboxSection())
+    with DockerSandbox(run_id=new_run_id()) as sandbox:
+        reports = side_by_side(
+            lambda item: check_task(item, sandbox, jobs=maker), tasks, slots or os.cpu_count() or 1
+        )
+    if as_json:
+        rows = [{"task_id": r.task_id, "ok": not r.problems, "problems": list(r.problems)} for r in reports]
+        click.echo(json.dumps(rows, indent=1))
+    else:
+        for report in reports:
+            click.echo(f"{'ok  ' if not report.problems else 'FAIL'} {report.task_id}")
+            for problem in (*report.problems, *report.notes):
+                click.echo(f"     {one_line(problem, 400)}")
+    return 1 if any(report.problems for report in reports) else 0
+
+
+def _facts(task: Task) -> dict[str, object]:
+    return {
+        "task_id": task.task_id,
+        "basis": basis(task),
+        "holdout": task.holdout is not None,
+        "references": len(task.references),
+        "wrong": len(task.wrong),
+        "difficulty": task.difficulty,
+        "tags": list(task.tags),
+        "sha256": task.sha256,
+    }
+
+
+def _cell(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case list():
+            return ", ".join(str(item) for item in value)
+        case _:
+            return str(value)

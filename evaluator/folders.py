@@ -1,0 +1,23 @@
+"""Where runs are."""
+
+from pathlib import Path
+
+from evaluator.errors import UsageProblem
+
+
+def run_folder(run: str, runs_dir: Path | None = None) -> Path:
+    """Find the folder of a run by its id or its path; `latest` is the newest one.
+
+    Raises:
+        UsageProblem: there is no such run.
+    """
+    root = runs_dir or Path("runs")
+    if run == "latest":
+        folders = sorted(path.parent for path in root.glob("*/run.json"))
+        if not folders:
+            raise UsageProblem(f"{root}: no runs here yet")
+        return folders[-1]
+    for folder in (root / run, Path(run)):
+        if (folder / "run.json").is_file():
+            return folder
+    raise UsageProblem(f"no run {run!r}: neither {root / run} nor {run} is a run folder")
