@@ -1,0 +1,61 @@
+"""Talk to a Docker engine, and turn what goes wrong there into our own errors."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import docker
+from docker.errors import APIError, DockerException, ImageNotFound
+from docker.utils import kwargs_from_env
+from requests.exceptions import RequestException
+
+from sandbox.errors import EngineUnavailable, ImageMissing, SandboxError
+
+TIMEOUT_S = 60
+
+
+def connect(base_url: str | None = None, timeout_s: int = TIMEOUT_S) -> docker.APIClient:
+    """Return a new client: of `base_url`, else DOCKER_HOST, else the usual sockets. One per thread.
+
+    The command line's contexts are not followed, but for the socket of Docker Desktop: which engine
+    runs untrusted code shall not depend on what somebody switched to.
+
+    Raises:
+        EngineUnavailable: no engine answers there.
+    """
+    with engine_errors("connecting"):
+        if base_url:
+            return docker.APIClient(base_url, version="auto", timeout=timeout_s)
+        settings: Any = {"base_url": _desktop_socket(), **kwargs_from_env()}
+        return docker.APIClient(version="auto", timeout=timeout_s, **settings)
+
+
+def _desktop_socket() -> str | None:
+    """Docker Desktop's own socket, where the system-wide one is missing."""
+    own = Path.home() / ".docker" / "run" / "docker.sock"
+    if os.name == "posix" and not Path("/var/run/docker.sock").exists() and own.exists():
+        return f"unix://{own}"
+    return None
+
+
+@contextlib.contextmanager
+def engine_errors(doing: str) -> Iterator[None]:
+    """Turn the SDK's errors into EngineUnavailable, ImageMissing or SandboxError."""
+    try:
+        yield
+    except ImageNotFound as exc:
+        raise ImageMissing(f"{doing}: {exc.explanation}; `make image` builds the sandbox image") from exc
+    except APIError as exc:
+        raise SandboxError(_explain(doing, str(exc.explanation or exc))) from exc
+    except (RequestException, DockerException, ConnectionError, TimeoutError) as exc:
+        raise EngineUnavailable(
+            f"{doing}: the Docker engine does not answer ({exc}); is it running, is DOCKER_HOST right?"
+        ) from exc
+
+
+def _explain(doing: str, text: str) -> str:
+    if "no space left" in text.lower():
+        return f"{doing}: the engine's disk is full ({text}); free some space, e.g. `docker system prune`"
+    return f"{doing}: the Docker engine refused: {text}"

@@ -1,0 +1,75 @@
+"""Child: collect the tests against a stub of the script, to learn which tests there should be."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from . import names, stub, suite
+from .child import REPORT_FD
+from .report import MAX_MESSAGE, Reporter, text_of
+from .wire import clean
+
+MAX_TESTS = 2000
+
+
+class Collector:
+    """A pytest plugin that reports the test ids, or why there are none."""
+
+    def __init__(self, reporter: Reporter, defined: frozenset[str]) -> None:
+        self._reporter = reporter
+        self._defined = defined
+        self._failed = False
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_make_parametrize_id(self, val: object) -> None:
+        """Refuse an id that would differ with the real script."""
+        name = stub.id_depends_on(val)
+        if name:
+            raise NotImplementedError(f"a test id needs the value of solution.{name}; {stub.HINT}")
+
+    def pytest_exception_interact(self, call: Any) -> None:
+        """Report the first thing that kept a test from being collected."""
+        if self._failed:
+            return
+        self._failed = True
+        exc = call.excinfo.value
+        exc = exc.__cause__ or exc
+        self.refuse(f"{type(exc).__name__}: {text_of(exc, MAX_MESSAGE)}")
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Report the ids."""
+        if self._failed:
+            return
+        strange = [item for item in session.items if not self._is_defined(item)]
+        if strange:
+            self.refuse(f"test {clean(strange[0].name, 200)} is not defined in the test file itself")
+        elif len(session.items) > MAX_TESTS:
+            self.refuse(f"{len(session.items)} tests are more than {MAX_TESTS}")
+        else:
+            self._reporter.send("collected", ids=[_id(item) for item in session.items])
+
+    def refuse(self, why: str) -> None:
+        """Report that the tests cannot be used."""
+        self._reporter.send("refused", why=why)
+
+    def _is_defined(self, item: pytest.Item) -> bool:
+        return str(item.path) == suite.TESTS and suite.defined_here(item, self._defined)
+
+
+def _id(item: pytest.Item) -> str:
+    return suite.short_id(item.nodeid)[1]
+
+
+def main() -> None:
+    """Collect."""
+    spec = suite.read_spec()
+    reporter = Reporter(REPORT_FD)
+    source = Path(suite.TESTS).read_bytes()
+    sys.modules["solution"] = stub.StubModule(spec["names"], spec["exported"])
+    collector = Collector(reporter, names.test_names(source))
+    args = suite.arguments([suite.TESTS], source.decode(errors="replace"), spec["seed"])
+    suite.seed_all(spec["seed"])
+    status = pytest.main(["--collect-only", *args], plugins=[collector])
+    reporter.send("end", status=int(status))

@@ -1,0 +1,106 @@
+"""What the kernel says: counters of the container's cgroup (v1 and v2), scheduling, free space."""
+
+import ctypes
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+_CGROUP = Path("/sys/fs/cgroup")
+_PR_SET_DUMPABLE = 4
+_NS = 1e-9
+_US = 1e-6
+
+
+def set_dumpable(on: bool) -> None:
+    """Non-dumpable: other processes may neither trace this one nor look into its /proc folder."""
+    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, int(on), 0, 0, 0)
+
+
+def _number(path: str, key: str | None = None) -> int | None:
+    try:
+        text = (_CGROUP / path).read_text()
+    except OSError:
+        return None
+    for line in text.splitlines():
+        words = line.split()
+        if key is None and len(words) == 1 and words[0].isdigit():
+            return int(words[0])
+        if key is not None and words[:1] == [key] and words[-1].isdigit():
+            return int(words[-1])
+    return None
+
+
+def _first(*numbers: int | None) -> int | None:
+    return next((number for number in numbers if number is not None), None)
+
+
+def _cpu_s() -> float | None:
+    usec = _number("cpu.stat", "usage_usec")
+    if usec is not None:
+        return usec * _US
+    nsec = _first(_number("cpuacct/cpuacct.usage"), _number("cpu,cpuacct/cpuacct.usage"))
+    return None if nsec is None else nsec * _NS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counters:
+    """Counters of the cgroup since the container's start; None where the kernel does not say."""
+
+    oom_kills: int | None
+    pids_denied: int | None
+    cpu_s: float | None
+
+    @classmethod
+    def read(cls) -> "Counters":
+        """Read them all now."""
+        return cls(
+            oom_kills=_first(
+                _number("memory.events", "oom_kill"), _number("memory/memory.oom_control", "oom_kill")
+            ),
+            pids_denied=_first(_number("pids.events", "max"), _number("pids/pids.events", "max")),
+            cpu_s=_cpu_s(),
+        )
+
+
+def rose(before: int | None, after: int | None) -> bool:
+    """Say whether a counter rose; an unknown counter did not."""
+    return before is not None and after is not None and after > before
+
+
+def memory_peak() -> int | None:
+    """Peak memory of the whole container in bytes."""
+    return _first(_number("memory.peak"), _number("memory/memory.max_usage_in_bytes"))
+
+
+def run_delay_s(pid: int) -> float | None:
+    """Seconds that the threads of a process waited for a CPU (a zombie's still count)."""
+    total = 0
+    try:
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            total += int((task / "schedstat").read_text().split()[1])
+    except (OSError, ValueError, IndexError):
+        return None
+    return total * _NS
+
+
+def is_full(folder: str) -> bool:
+    """Say whether the file system of `folder` has no block or no inode left."""
+    try:
+        facts = os.statvfs(folder)
+    except OSError:
+        return False
+    return facts.f_bavail == 0 or facts.f_favail == 0
+
+
+def others_alive() -> bool:
+    """Say whether a process other than PID 1 lives in this container; zombies do not."""
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or entry.name == "1":
+            continue
+        try:
+            # The name in brackets may hold anything: the state follows the last bracket.
+            if (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()[0] not in "ZX":
+                return True
+        except (OSError, IndexError):
+            continue
+    return False
