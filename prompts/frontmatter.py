@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from prompts.errors import TaskError
+from prompts.strict_yaml import StrictLoader, line_of, problem_of
 
 DIFFICULTIES = ("easy", "medium", "hard")
 GRADINGS = ("process", "shared", "program")
@@ -64,41 +65,22 @@ def read_front_matter(text: str, *, path: Path, first_line: int) -> FrontMatter:
 
 
 def _top_level(text: str, *, path: Path, first_line: int) -> dict[str, tuple[int, Any]]:
-    loader = yaml.SafeLoader(text)
+    """Each key with the line it stands on and its value."""
+    loader = StrictLoader(text)
     try:
         root = loader.get_single_node()
         if root is None:
             return {}
         if not isinstance(root, yaml.MappingNode):
             raise TaskError("the front matter must be `key: value` lines", path=path, line=first_line)
-        _refuse_duplicates(root)
-        return {
-            str(loader.construct_object(key, deep=True)): (
-                first_line + key.start_mark.line,
-                loader.construct_object(value, deep=True),
-            )
-            for key, value in root.value
-        }
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = first_line + (mark.line if mark else 0)
-        raise TaskError(f"bad YAML in the front matter: {error.problem}", path=path, line=line) from None
+        values = loader.construct_document(root)
+        lines = {str(key.value): first_line + key.start_mark.line for key, _ in root.value}
+        return {str(key): (lines.get(str(key), first_line), value) for key, value in values.items()}
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise TaskError(f"bad YAML in the front matter: {error}", path=path, line=first_line) from None
+        line = first_line + (line_of(error) if isinstance(error, yaml.YAMLError) else 0)
+        raise TaskError(f"bad YAML in the front matter: {problem_of(error)}", path=path, line=line) from None
     finally:
         loader.dispose()
-
-
-def _refuse_duplicates(node: yaml.Node) -> None:
-    if not isinstance(node, yaml.MappingNode):
-        return
-    seen: set[str] = set()
-    for key, value in node.value:
-        if str(key.value) in seen:
-            problem = f"`{key.value}` is given twice; keep one of them"
-            raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
-        seen.add(str(key.value))
-        _refuse_duplicates(value)
 
 
 def _unknown(key: str, known: Mapping[str, Any] | tuple[str, ...], what: str) -> str:
