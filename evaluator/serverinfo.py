@@ -68,7 +68,7 @@ def model_info(entry: Mapping[str, Any]) -> ModelInfo:
         owned_by=owner,
         loaded=_loaded(entry, owner),
         chat=is_chat(name),
-        context=count(entry.get("max_model_len")),
+        context=_context(entry),
     )
 
 
@@ -80,6 +80,13 @@ def is_chat(name: str) -> bool:
 def count(value: object) -> int | None:
     """A positive whole number, or None."""
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+
+
+def _context(entry: Mapping[str, Any]) -> int | None:
+    """Tokens of one request: `max_model_len` of vLLM, `meta.n_ctx` of llama.cpp."""
+    meta = entry.get("meta")
+    slot = meta.get("n_ctx") if isinstance(meta, Mapping) else None
+    return count(entry.get("max_model_len")) or count(slot)
 
 
 def _loaded(entry: Mapping[str, Any], owner: str) -> bool | None:

@@ -82,6 +82,7 @@ def test_ollama_says_what_is_running(scripted):
     [
         ({"id": "m", "owned_by": "vllm", "max_model_len": 2048}, "vllm", True, 2048),
         ({"id": "m", "owned_by": "llamacpp"}, "llama.cpp", True, None),
+        ({"id": "m", "owned_by": "llamacpp", "meta": {"n_ctx": 4096}}, "llama.cpp", True, 4096),
         ({"id": "m", "owned_by": "llamacpp", "status": {"value": "unloaded"}}, "llama.cpp", False, None),
         ({"id": "m", "owned_by": "mendbench-recorded"}, "recorded", True, None),
         ({"id": "m", "owned_by": "somebody"}, "", None, None),
