@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from repair import views
 from repair.fallback import looks_like_code, salvage
 from repair.lines import Line, Lines, Span, join_lines, resplit, size_of, spans_of, split_lines, trim_blank
-from repair.mend import mend
-from repair.oracle import Oracle, starts_with_language_name
+from repair.mend import disguised, mend
+from repair.oracle import Oracle
 from repair.rank import AnswerKind, Candidate, Wanted, joined, rank
 from repair.scan import Block, Label, fenced_blocks, tagged_blocks
 from repair.script import Edit, EditClass
@@ -46,10 +46,10 @@ def search(
 ) -> Extraction:
     """Find the answer. `reasoning` is what the server kept apart; it only explains an empty reply."""
     wanted = Wanted(required=frozenset(required), kind=kind)
-    raw = oracle.facts(reply)
-    if raw.compiles and raw.substance and not starts_with_language_name(reply):
-        whole = Candidate(code=reply, facts=raw, spans=((0, len(reply)),))
-        return Extraction(candidates=(whole,), raw_compiles=wanted.required <= raw.names)
+    whole = _whole_reply(reply, oracle)
+    if whole is not None:
+        raw_compiles = not whole.edits and wanted.required <= whole.facts.names
+        return Extraction(candidates=(whole,), raw_compiles=raw_compiles)
     view = _answer_view(reply, oracle)
     found = rank(_candidates(view, wanted, oracle), wanted)
     if found and found[0].facts.compiles and not found[0].lossy:
@@ -58,6 +58,18 @@ def search(
     if calm is not view:
         found = rank([*found, *_candidates(calm, wanted, oracle)], wanted)
     return Extraction(candidates=found, reason="" if found else _why_nothing(reply, view, reasoning))
+
+
+def _whole_reply(reply: str, oracle: Oracle) -> Candidate | None:
+    """The reply as it is, if it is code; that it names its language first does not make it code."""
+    raw = oracle.facts(reply)
+    if not raw.compiles or not raw.substance:
+        return None
+    mended = mend(reply, oracle) if disguised(reply) else None
+    spans = ((0, len(reply)),)
+    if mended is None or not mended.facts.substance:
+        return Candidate(code=reply, facts=raw, spans=spans)
+    return Candidate(code=mended.text, facts=mended.facts, edits=mended.edits, spans=spans)
 
 
 def _why_nothing(reply: str, view: View, reasoning: str) -> str:

@@ -39,9 +39,7 @@ class Mended:
 
 def mend(text: str, oracle: Oracle) -> Mended:
     """Apply repairs one after the other until the text compiles; else give it back as it was."""
-    original = Mended(text=text, facts=oracle.facts(text))
-    if starts_with_language_name(text):
-        original = _applied(original, LANGUAGE_LINE, oracle)
+    original = _undisguised(Mended(text=text, facts=oracle.facts(text)), oracle)
     best = original
     for rule in RULES:
         if best.facts.compiles:
@@ -50,6 +48,21 @@ def mend(text: str, oracle: Oracle) -> Mended:
         best = best if rule.tentative and not after.facts.compiles else after
     best = best if best.facts.compiles else _tabs(best, oracle)
     return best if best.facts.compiles else original
+
+
+def disguised(text: str) -> bool:
+    """Whether the text may compile and yet be wrapped: a bare `python`, or `a &lt; b`, is valid Python."""
+    return starts_with_language_name(text) or _escaped_outside_strings(text)
+
+
+def _undisguised(before: Mended, oracle: Oracle) -> Mended:
+    after = before
+    if starts_with_language_name(after.text):
+        after = _applied(after, LANGUAGE_LINE, oracle)
+    if after.facts.compiles and _escaped_outside_strings(after.text):
+        plain = _applied(after, HTML_ESCAPED, oracle)
+        after = plain if plain.facts.compiles else after
+    return after
 
 
 def _applied(before: Mended, rule: Rule, oracle: Oracle) -> Mended:
@@ -85,9 +98,12 @@ def first_line_dedent(text: str) -> str:
     return f"{first}\n{dedent(rest)}"
 
 
-def first_line_indent(text: str) -> str:
-    """Some tokenizers begin a reply with a space, so that only the first line is indented."""
-    return text.lstrip()
+_ONE_SPACE = re.compile(r"\n* (?=\S[^\n]*\n+(?:  )*\S)")
+
+
+def first_line_space(text: str) -> str:
+    """Some tokenizers begin a reply with a space, which indents its first line alone."""
+    return text.lstrip() if _ONE_SPACE.match(text) else text
 
 
 def _margin(line: str) -> str:
@@ -119,7 +135,7 @@ def repl_transcript(text: str) -> str:
     return "\n".join(typed) + "\n"
 
 
-_NUMBERED = re.compile(r"[ \t]*(\d+)[ \t]*[|:.)]?(?: |\t|$)")
+_NUMBERED = re.compile(r"[ \t]*(\d+)(?:[ \t]*[|:.)])?(?: |\t|$)")
 
 
 def line_numbers(text: str) -> str:
@@ -130,7 +146,8 @@ def line_numbers(text: str) -> str:
     in_order = all(later == earlier + 1 for earlier, later in pairwise(numbers))
     if len(numbers) < max(len(lines), 2) or not in_order:
         return text
-    return "\n".join(line[match.end() :] for line, match in zip(lines, found, strict=True) if match) + "\n"
+    bare = [line[match.end() :] for line, match in zip(lines, found, strict=True) if match]
+    return dedent("\n".join(bare) + "\n")
 
 
 _DIFF_HEADER = re.compile(r"(?:diff --git |index [0-9a-f]+|new file mode|--- |\+\+\+ |@@ |\\ No newline)")
@@ -146,14 +163,25 @@ def added_lines(text: str) -> str:
 
 
 _ENTITY = re.compile(r"&(?:lt|gt|amp|quot|apos|nbsp|#\d{2,4}|#x[0-9a-fA-F]{2,4});")
+_SURE_ENTITY = re.compile(r"&(?:lt|gt|amp|quot|apos);")
+_MAX_ESCAPED = 3
 _MARKUP = re.compile(r"</?(?:pre|code|br|p|span|div)\b[^<>\n]{0,200}/?>", re.IGNORECASE)
 
 
 def html_escaped(text: str) -> str:
-    """Undo HTML escaping."""
+    """Undo HTML escaping, once or as often as it was done."""
     if not _ENTITY.search(text) and not _MARKUP.search(text):
         return text
-    return html.unescape(_MARKUP.sub("", text))
+    plain = html.unescape(_MARKUP.sub("", text))
+    for _ in range(_MAX_ESCAPED):
+        plain = html.unescape(plain) if _escaped_outside_strings(plain) else plain
+    return text if _escaped_outside_strings(plain) else plain
+
+
+def _escaped_outside_strings(text: str) -> bool:
+    if "&" not in text or not _SURE_ENTITY.search(text):
+        return False
+    return any(is_code and _SURE_ENTITY.search(piece) for is_code, piece in pieces(text))
 
 
 _MARKDOWN_ESCAPE = re.compile(r"\\([_*\[\]()#<>{}=.+-])")
@@ -237,15 +265,16 @@ def _expanded(text: str, width: int) -> str:
 
 
 LANGUAGE_LINE = Rule(name="language_line", kind=EditClass.LOSSLESS, apply=language_line)
+HTML_ESCAPED = Rule(name="html_escaped", kind=EditClass.LOSSLESS, apply=html_escaped)
 RULES: tuple[Rule, ...] = (
     Rule(name="invisible_characters", kind=EditClass.NORMALISING, apply=invisible_characters),
     Rule(name="lone_surrogates", kind=EditClass.NORMALISING, apply=lone_surrogates),
+    Rule(name="first_line_space", kind=EditClass.LOSSLESS, apply=first_line_space, tentative=True),
     Rule(name="dedent", kind=EditClass.LOSSLESS, apply=dedent),
-    Rule(name="first_line_indent", kind=EditClass.LOSSLESS, apply=first_line_indent),
     Rule(name="repl_transcript", kind=EditClass.LOSSLESS, apply=repl_transcript),
     Rule(name="line_numbers", kind=EditClass.LOSSLESS, apply=line_numbers),
     Rule(name="added_lines", kind=EditClass.LOSSLESS, apply=added_lines),
-    Rule(name="html_escaped", kind=EditClass.LOSSLESS, apply=html_escaped),
+    HTML_ESCAPED,
     Rule(name="typographic_characters", kind=EditClass.NORMALISING, apply=typographic_characters),
     Rule(name="markdown_escapes", kind=EditClass.NORMALISING, apply=markdown_escapes),
     Rule(name="first_line_dedent", kind=EditClass.LOSSLESS, apply=first_line_dedent, tentative=True),

@@ -44,6 +44,7 @@ class Oracle:
         self._known: dict[str, Facts] = {}
         self._chars_left = 200_000 + 8 * reply_chars
         self.calls = 0
+        self.chars = 0
 
     def facts(self, text: str) -> Facts:
         """Compile `text` once. Never raises."""
@@ -57,6 +58,7 @@ class Oracle:
             return Facts(error="budget spent")
         self._chars_left -= len(text) + 50
         self.calls += 1
+        self.chars += len(text)
         reason = refusal(text)
         return Facts(error=reason) if reason else _facts(text)
 

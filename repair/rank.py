@@ -132,7 +132,7 @@ def _provider(others: list[Candidate], missing: frozenset[str], chosen: list[Can
 def _merged(chosen: list[Candidate], oracle: Oracle) -> Candidate:
     """In the order of the reply, so that imports and helpers come where the model put them."""
     parts = sorted(chosen, key=lambda one: one.position)
-    code = "\n\n".join(one.code.rstrip("\n") for one in parts) + "\n"
+    code = "\n\n\n".join(one.code.rstrip("\n") for one in parts) + "\n"
     edits = tuple(edit for one in parts for edit in one.edits)
     join = Edit(rule="joined_blocks", kind=EditClass.LOSSLESS, detail=f"{len(parts)} blocks")
     return Candidate(
