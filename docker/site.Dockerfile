@@ -21,6 +21,6 @@ RUN set -eu; \
     lib=$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))'); \
     rm -rf "$lib/site-packages" "$lib/ensurepip" "$lib/idlelib" "$lib/tkinter" "$lib/turtledemo" "$lib/test" \
         /usr/local/bin/pip* /usr/local/bin/wheel /usr/local/bin/idle* /var/lib/apt/lists /var/cache/apt; \
-    python3 -m compileall -q "$lib" >/dev/null; \
-    python3 -m compileall -q --invalidation-mode unchecked-hash /opt/mendbench/site; \
+    python3 -m compileall -q -j 0 "$lib" >/dev/null; \
+    python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/mendbench/site; \
     python3 -I -S -c 'import sys; sys.path.append("/opt/mendbench/site"); import coverage, hypothesis, numpy, pandas, pytest'

@@ -13,16 +13,17 @@ from sandbox.types import ImageInfo
 if TYPE_CHECKING:
     import docker
 
-DEFAULT_BASE = "python:3.11.14-slim-bookworm"
 INPUTS = (
     "Dockerfile",
     "base-debian",
+    "build",
     "hosts",
-    "identity",
     "own-hosts",
     "requirements.lock",
     "site.Dockerfile",
+    "identity",
 )
+"""In the order of docker/build."""
 
 
 def image_dir() -> Path:
@@ -35,7 +36,7 @@ def image_dir() -> Path:
 def expected_tag() -> str:
     """The tag that docker/build gives the image of these sources: the same hash, without a process."""
     folder = image_dir()
-    base = os.environ.get("MENDBENCH_BASE") or DEFAULT_BASE
+    base = os.environ.get("MENDBENCH_BASE", "")
     source = os.environ.get("MENDBENCH_BASE_SOURCE") or "auto"
     guest = sorted((Path(__file__).resolve().parent / "guest").glob("*.py"))
     sums = "".join(_sum_line(path) for path in guest)
