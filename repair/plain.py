@@ -11,7 +11,8 @@ from repair.script import CleanOutcome, Edit, EditClass, Script
 MAX_CODE_CHARS = 1024 * 1024
 """Larger texts do not go into a container."""
 
-_FENCE = re.compile(r"^[ \t]{0,8}(`{3,200}|~{3,200})([^`\r\n]{0,200})\r?$", re.MULTILINE)
+_FENCE = re.compile(r"(?<![`~])(`{3,}+|~{3,}+)([^`\r\n]{0,200})\r?$", re.MULTILINE)
+_MAX_INDENT = 8
 _MAX_FENCES = 5_000
 _END_OF_REASONING = ("</think>", "</thinking>")
 
@@ -53,6 +54,8 @@ def _regions(reply: str) -> list[_Region]:
     regions: list[_Region] = []
     opened: re.Match[str] | None = None
     for fence in islice(_FENCE.finditer(reply, start), _MAX_FENCES):
+        if not _at_line_start(reply, fence.start()):
+            continue
         if opened is None or (fence[2].strip() and label_of(fence[2]) is Label.PYTHON):
             opened = fence
         elif not fence[2].strip() and fence[1].startswith(opened[1]):
@@ -62,6 +65,11 @@ def _regions(reply: str) -> list[_Region]:
             )
             opened = None
     return regions
+
+
+def _at_line_start(reply: str, place: int) -> bool:
+    before = reply[max(reply.rfind("\n", 0, place) + 1, place - _MAX_INDENT - 1) : place]
+    return not before.strip() and len(before) <= _MAX_INDENT
 
 
 def _best(reply: str, regions: list[_Region], required: tuple[str, ...]) -> _Region | None:
