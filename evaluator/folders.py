@@ -4,6 +4,9 @@ from pathlib import Path
 
 from evaluator.errors import UsageProblem
 
+RUNS = "runs"
+"""Where runs go, unless told otherwise."""
+
 
 def run_folder(run: str, runs_dir: Path | None = None) -> Path:
     """Find the folder of a run by its id or its path; `latest` is the newest one.
@@ -11,7 +14,7 @@ def run_folder(run: str, runs_dir: Path | None = None) -> Path:
     Raises:
         UsageProblem: there is no such run.
     """
-    root = runs_dir or Path("runs")
+    root = runs_dir or Path(RUNS)
     if run == "latest":
         folders = sorted(path.parent for path in root.glob("*/run.json"))
         if not folders:

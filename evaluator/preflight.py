@@ -2,13 +2,14 @@
 
 import json
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from platformdirs import user_cache_path
 from rich.console import Console
+from rich.progress import Progress
 from rich.text import Text
 
 from evaluator.controls import ControlReport, check_task
@@ -46,9 +47,7 @@ def check_controls(
     cache = _Cache(user_cache_path("mendbench") / "controls.json")
     keys = {task.task_id: _key(task, maker, image) for task in plan.tasks}
     due = [task for task in plan.tasks if cache.get(keys[task.task_id]) is None]
-    if due:
-        console.print(Text(f"checking the controls of {len(due)} tasks (done once per task and image)"))
-    reports = _check_all(due, sandbox, maker, slots, stop)
+    reports = _check_all(due, sandbox, maker, slots, stop, console)
     _refuse_failing(reports)
     cache.add({keys[report.task_id]: _kept(report) for report in reports})
     kept = {task.task_id: cache.get(keys[task.task_id]) or {} for task in plan.tasks}
@@ -59,14 +58,27 @@ def check_controls(
 
 
 def _check_all(
-    tasks: Iterable[Task], sandbox: Sandbox, maker: JobMaker, slots: int, stop: threading.Event
+    tasks: Sequence[Task],
+    sandbox: Sandbox,
+    maker: JobMaker,
+    slots: int,
+    stop: threading.Event,
+    console: Console,
 ) -> list[ControlReport]:
-    def check(task: Task) -> ControlReport:
-        if stop.is_set():
-            raise Stopped
-        return check_task(task, sandbox, jobs=maker)
+    if not tasks:
+        return []
+    console.print(Text(f"checking the controls of {len(tasks)} tasks (once per task and image)"))
+    with Progress(console=console, disable=not console.is_terminal, transient=True) as bar:
+        line = bar.add_task("controls", total=len(tasks))
 
-    return side_by_side(check, tasks, slots)
+        def check(task: Task) -> ControlReport:
+            if stop.is_set():
+                raise Stopped
+            report = check_task(task, sandbox, jobs=maker)
+            bar.advance(line)
+            return report
+
+        return side_by_side(check, tasks, slots)
 
 
 def _refuse_failing(reports: Iterable[ControlReport]) -> None:

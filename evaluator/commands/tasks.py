@@ -43,8 +43,8 @@ def list_tasks(path: Path | None, batch: tuple[str, ...], task: tuple[str, ...],
         return 0
     console = Console()
     table = Table()
-    for name in ("task", "verdict rests on", "holdout", "references", "wrong", "difficulty", "tags"):
-        table.add_column(name)
+    for name in ("task", "basis", "holdout", "right", "wrong", "difficulty", "tags"):
+        table.add_column(name, no_wrap=name != "tags")
     for item in tasks:
         facts = _facts(item)
         table.add_row(*(Text(one_line(_cell(value))) for key, value in facts.items() if key != "sha256"))
@@ -62,9 +62,8 @@ def check_tasks(
     path: Path | None, batch: tuple[str, ...], task: tuple[str, ...], slots: int | None, *, as_json: bool
 ) -> int:
     """Run the controls of each task: references pass, empty and wrong solutions fail."""
-    from sandbox.engine import DockerSandbox  # noqa: PLC0415 - loads the Docker SDK
-
     from evaluator.controls import check_task  # noqa: PLC0415 - only this command needs it
+    from sandbox.engine import DockerSandbox  # noqa: PLC0415 - loads the Docker SDK
 
     tasks = load(path or batch_root(), batch or None, task or None)
     maker = JobMaker(section=SandboxSection())
