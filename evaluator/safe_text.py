@@ -75,9 +75,9 @@ def _digest(text: str) -> str:
 class Names:
     """Gives each text of one folder a file name of its own, also where case does not count."""
 
-    def __init__(self) -> None:
+    def __init__(self, *reserved: str) -> None:
         self._names: dict[str, str] = {}
-        self._taken: set[str] = set()
+        self._taken = {name.casefold() for name in reserved}
 
     def __call__(self, text: str) -> str:
         """Return the file name of `text`; the same text always has the same name."""
@@ -93,8 +93,3 @@ class Names:
                 break
             name = f"{file_name(text).partition('~')[0]}~{digest[:length]}"
         return name
-
-    @property
-    def real(self) -> dict[str, str]:
-        """File name → the text it stands for, sorted."""
-        return dict(sorted((name, text) for text, name in self._names.items()))

@@ -1,0 +1,362 @@
+"""Numbers of synthetic runs whose right values are known."""
+
+import math
+from itertools import combinations
+
+import pytest
+
+from evaluator.metrics import groups, leaderboard, pass_at_k, why_unranked
+from evaluator.results import outcome, samples, succeeded
+from repair.llm import Arm, CallKind
+from repair.outcome import Verdict
+
+P, F, S = Verdict.PASSED, Verdict.TESTS_FAILED, Verdict.SYNTAX_ERROR
+NO_CODE, LLM = Verdict.NO_CODE, Verdict.LLM_ERROR
+
+
+def only_group(builder, **manifest):
+    """Return the numbers of a run with one model."""
+    (group,) = groups(builder.build(**manifest))
+    return group
+
+
+@pytest.mark.parametrize(("n", "c"), [(n, c) for n in (1, 3, 5, 8) for c in range(n + 1)])
+def test_pass_at_k_equals_counting_all_choices(n, c):
+    """The estimator is the share of all choices of k draws that hold a pass."""
+    draws = [1] * c + [0] * (n - c)
+    for k in range(1, n + 1):
+        chosen = list(combinations(draws, k))
+        assert pass_at_k(n, c, k) == pytest.approx(sum(any(one) for one in chosen) / len(chosen))
+
+
+def test_pass_at_k_is_exact_for_many_draws():
+    """Large counts neither overflow nor lose the small probability of missing."""
+    assert pass_at_k(10_000, 1, 100) == pytest.approx(0.01)
+    assert math.isclose(pass_at_k(200, 30, 100), 1.0, abs_tol=1e-9)
+
+
+@pytest.mark.parametrize(("n", "c", "k"), [(3, 1, 4), (3, 4, 1), (3, -1, 1), (3, 1, 0), (0, 0, 1)])
+def test_pass_at_k_is_undefined_without_enough_draws(n, c, k):
+    """Fewer draws than k, or impossible counts, are an error and not a number."""
+    with pytest.raises(ValueError, match="not defined"):
+        pass_at_k(n, c, k)
+
+
+def test_pass_at_1_is_about_the_first_call_alone(builder):
+    """What a repair achieves is in `after_repair` and in the lift, never in pass@1."""
+    for number, calls in enumerate([[P], [F, P], [F, F, P], [F, F, F]]):
+        builder.sample("m", f"b/t{number}", calls)
+
+    group = only_group(builder)
+
+    assert (group.pass_at_1.value, group.pass_at_1.n, group.pass_at_1.N) == (0.25, 1, 4)
+    assert (group.after_repair.value, group.after_repair.n) == (0.75, 3)
+    assert (group.lift.points, group.lift.gained, group.lift.lost) == (50.0, 2, 0)
+
+
+def test_the_curve_carries_the_last_state_on(builder):
+    """After c calls every sample counts with what it held by then."""
+    for number, calls in enumerate([[P], [F, P], [F, F, P], [F, F, F, F]]):
+        builder.sample("m", f"b/t{number}", calls)
+
+    curve = only_group(builder).by_calls
+
+    assert [point.x for point in curve] == [0, 1, 2, 3]
+    assert [point.rate.value for point in curve] == [0.25, 0.5, 0.75, 0.75]
+    assert all(point.rate.N == 4 for point in curve)
+
+
+def test_a_repair_that_breaks_what_worked_counts_against(builder):
+    """The curve falls when the script that holds gets worse; it is not "passed at some point"."""
+    builder.sample("m", "b/a", [P, F])
+    builder.sample("m", "b/b", [P])
+
+    group = only_group(builder)
+
+    assert [point.rate.value for point in group.by_calls] == [1.0, 0.5]
+    assert group.lift.points == -50.0
+
+
+def test_a_reply_without_code_keeps_what_held(builder):
+    """The script that held is the last one there is: prose does not take it away."""
+    attempts = builder.sample("m", "b/a", [P, NO_CODE])
+
+    assert succeeded(tuple(attempts))
+    assert only_group(builder).after_repair.value == 1.0
+
+
+def test_no_script_at_all_is_a_failure(builder):
+    """A sample that never had a script failed; it is not left out."""
+    builder.sample("m", "b/a", [NO_CODE, NO_CODE])
+
+    group = only_group(builder)
+
+    assert (group.after_repair.value, group.after_repair.N) == (0.0, 1)
+    assert group.final_outcomes == {"no_code": 1}
+
+
+def test_rounds_leave_out_calls_that_mend_the_form(builder):
+    """A length or format call belongs to the round before it."""
+    builder.sample(
+        "m",
+        "b/a",
+        [
+            {"verdict": Verdict.TRUNCATED},
+            {"verdict": F, "kind": CallKind.LENGTH},
+            {"verdict": NO_CODE, "kind": CallKind.REPAIR},
+            {"verdict": P, "kind": CallKind.FORMAT},
+        ],
+    )
+
+    group = only_group(builder)
+
+    assert [point.rate.value for point in group.by_rounds] == [0.0, 1.0]
+    assert [point.rate.value for point in group.by_calls] == [0.0, 0.0, 0.0, 1.0]
+
+
+def test_tokens_count_prompt_and_reply_of_every_call(builder):
+    """A sample succeeds within the tokens of all its calls up to the one that mended it."""
+    builder.sample("m", "b/a", [{"verdict": F, "tokens": (100, 50)}, {"verdict": P, "tokens": (200, 50)}])
+    builder.sample("m", "b/b", [{"verdict": P, "tokens": (100, 60)}])
+
+    curve = only_group(builder).by_tokens
+
+    at = {point.x: point.rate.value for point in curve}
+    assert at[150] == 0.0
+    assert at[400] == 1.0
+    assert all((value == 0.5) == (160 <= x < 400) for x, value in at.items())
+
+
+def test_missing_usage_is_said_and_not_guessed(builder):
+    """Without usage there is no curve by tokens, and the total is known to be too small."""
+    builder.sample("m", "b/a", [{"verdict": F, "tokens": (None, None)}, {"verdict": P, "tokens": (10, 5)}])
+
+    group = only_group(builder)
+
+    assert group.by_tokens is None
+    assert (group.cost.tokens, group.cost.calls_without_usage) == (15, 1)
+
+
+def test_cost_per_solved_task_counts_the_unsolved_too(builder):
+    """What failures cost is shared among the solved."""
+    builder.sample("m", "b/a", [{"verdict": P, "tokens": (60, 40), "seconds": 1.0}])
+    builder.sample("m", "b/b", [{"verdict": F, "tokens": (200, 100), "seconds": 3.0}])
+
+    cost = only_group(builder).cost
+
+    assert cost.per_solved(cost.tokens) == 400
+    assert cost.per_sample(cost.tokens) == 200
+    assert cost.per_sample(cost.model_s) == 2.0
+    assert cost.per_solved(cost.calls) == 2
+
+
+def test_holdout_decides_success(builder):
+    """Passing what was shown and failing the holdout is a failure, and a false accept."""
+    builder.sample("m", "b/a", ["holdout_failed"])
+    builder.sample("m", "b/b", [P])
+    builder.sample("m", "b/c", [F])
+
+    group = only_group(builder)
+
+    assert group.pass_at_1.n == 1
+    assert (group.false_accepts.n, group.false_accepts.N) == (1, 2)
+    assert group.final_outcomes == {"holdout_failed": 1, "passed": 1, "tests_failed": 1}
+
+
+def test_unscored_samples_are_outside_the_rate_with_bounds(builder):
+    """A failure of ours is neither a pass nor a fail; the bounds say what it could have been."""
+    builder.sample("m", "b/a", [P])
+    builder.sample("m", "b/b", [F])
+    builder.sample("m", "b/c", [LLM])
+    builder.sample("m", "b/d", [F, LLM])
+
+    group = only_group(builder)
+
+    assert (group.pass_at_1.n, group.pass_at_1.N, group.pass_at_1.unscored) == (1, 3, 1)
+    assert (group.pass_at_1.lower_bound, group.pass_at_1.upper_bound) == (0.25, 0.5)
+    assert (group.after_repair.n, group.after_repair.N, group.after_repair.unscored) == (1, 2, 2)
+    assert (group.after_repair.lower_bound, group.after_repair.upper_bound) == (0.25, 0.75)
+    assert (group.planned, group.scored, group.unscored) == (4, 2, 2)
+
+
+def test_a_first_call_that_failed_by_itself_counts_even_if_the_repair_was_lost(builder):
+    """Leaving it out would drop failures only, and make pass@1 too good."""
+    builder.sample("m", "b/a", [P])
+    builder.sample("m", "b/b", [F, LLM])
+
+    assert only_group(builder).pass_at_1.value == 0.5
+
+
+def test_what_was_never_run_is_unscored(builder):
+    """A run that was cut off does not shrink its denominator in silence."""
+    builder.task("b/never")
+    builder.sample("m", "b/a", [P])
+    builder.sample("m", "b/b", [F], complete=False)
+
+    group = only_group(builder)
+
+    assert (group.planned, group.scored, group.unscored) == (3, 1, 2)
+    assert group.final_outcomes == {"passed": 1, "unscored": 2}
+    assert [sample.final for sample in samples(builder.build())] == ["passed", "unscored", "unscored"]
+
+
+def test_over_two_percent_unscored_nobody_is_ranked(builder):
+    """An order that our own failures could turn round is not printed."""
+    for number in range(10):
+        builder.sample("good", f"b/t{number}", [P])
+        builder.sample("bad", f"b/t{number}", [LLM if number == 0 else F])
+
+    rows = leaderboard(groups(builder.build()))
+
+    assert [(row.rank, row.group.model) for row in rows] == [(None, "good"), (None, "bad")]
+    assert "bad 10.0%" in why_unranked(rows)
+
+
+def test_a_model_that_was_never_reached_does_not_spoil_the_ranking(builder):
+    """Where nothing was scored there is nothing to rank, and the others stand."""
+    for number in range(4):
+        builder.sample("good", f"b/t{number}", [P])
+        builder.sample("gone", f"b/t{number}", [LLM])
+
+    rows = leaderboard(groups(builder.build()))
+
+    assert [(row.rank, row.group.model) for row in rows] == [(1, "good"), (None, "gone")]
+    assert rows[1].group.pass_at_1.value is None
+
+
+def test_equal_models_share_a_rank(builder):
+    """A tie is shown as a tie."""
+    for model, verdict in (("a", P), ("b", P), ("c", F)):
+        builder.sample(model, "x/t", [verdict])
+
+    rows = leaderboard(groups(builder.build()))
+
+    assert [(row.rank, row.group.model) for row in rows] == [(1, "a"), (1, "b"), (3, "c")]
+
+
+def test_bases_are_never_pooled(builder):
+    """A pass as a program and a pass of tests are different evidence."""
+    builder.task("b/program", basis="program", has_holdout=False)
+    builder.sample("m", "b/program", [P])
+    builder.sample("m", "b/tested", [F])
+
+    found = {group.basis: group.pass_at_1 for group in groups(builder.build())}
+
+    assert {basis: (rate.n, rate.N) for basis, rate in found.items()} == {"own": (0, 1), "program": (1, 1)}
+
+
+def test_the_control_arm_enters_nothing(builder):
+    """Draws of the control arm are not samples of the repair arm."""
+    builder.sample("m", "b/a", [F])
+    builder.sample("m", "b/a", [P, P], arm=Arm.CONTROL)
+
+    group = only_group(builder)
+
+    assert (group.pass_at_1.n, group.pass_at_1.N, group.cost.calls) == (0, 1, 1)
+
+
+def test_groups_by_batch_and_template(builder):
+    """The same numbers exist for each batch and each template."""
+    for template in ("plain", "terse"):
+        builder.sample("m", "one/t", [P if template == "plain" else F], template=template)
+        builder.sample("m", "two/t", [F], template=template)
+    run = builder.build()
+
+    by_batch = {group.batch: group.pass_at_1.value for group in groups(run, by="batch")}
+    by_template = {group.template: group.pass_at_1.value for group in groups(run, by="template")}
+
+    assert by_batch == {"one": 0.5, "two": 0.0}
+    assert by_template == {"plain": 0.5, "terse": 0.0}
+
+
+def test_pass_at_k_over_samples(builder):
+    """pass@k is the mean of the estimator over tasks, and only where every task has k draws."""
+    for number, verdict in enumerate([P, F, F]):
+        builder.sample("m", "b/a", [verdict], sample=number)
+        builder.sample("m", "b/b", [F], sample=number)
+
+    rates = only_group(builder).pass_at_k
+
+    assert set(rates) == {2, 3}
+    assert rates[2].value == pytest.approx(pass_at_k(3, 1, 2) / 2)
+
+
+def test_tasks_weigh_alike_whatever_was_scored(builder):
+    """A task that lost samples to our failures keeps its weight."""
+    for number in range(3):
+        builder.sample("m", "b/a", [P], sample=number)
+        builder.sample("m", "b/b", [F if number == 0 else LLM], sample=number)
+
+    rate = only_group(builder).pass_at_1
+
+    assert rate.value == pytest.approx(0.5)
+    assert (rate.n, rate.N) == (3, 4)
+    assert rate.lower_bound <= rate.value <= rate.upper_bound
+
+
+def test_families_are_the_clusters(builder):
+    """Paraphrases of one task do not make an interval narrower."""
+    for number in range(8):
+        builder.task(f"b/t{number}", family=f"f{number % 2}")
+        builder.sample("m", f"b/t{number}", [P if number % 2 else F])
+
+    group = only_group(builder)
+
+    assert (group.tasks, group.families) == (8, 2)
+    assert group.pass_at_1.high - group.pass_at_1.low > 0.9
+
+
+def test_form_of_first_replies(builder):
+    """Raw parse is the host's word on the untouched reply, clean parse the sandbox's on the script."""
+    builder.sample("m", "b/raw", [{"verdict": P, "raw_compiles": True}])
+    builder.sample("m", "b/cleaned", [{"verdict": P}])
+    builder.sample("m", "b/broken", [S, P])
+    builder.sample("m", "b/cut", [{"verdict": Verdict.TRUNCATED, "finish_reason": "length"}])
+
+    group = only_group(builder)
+
+    assert (group.raw_parse.n, group.raw_parse.N) == (1, 4)
+    assert (group.clean_parse.n, group.clean_parse.N) == (2, 4)
+    assert group.only_after_cleaning.n == 1
+    assert group.truncated.n == 1
+
+
+def test_a_reply_cut_at_its_end_is_truncated_though_its_code_runs(builder):
+    """Truncation is a rate of replies, whatever the verdict."""
+    builder.sample("m", "b/a", [{"verdict": P, "finish_reason": "length"}])
+    builder.sample("m", "b/b", [{"verdict": P, "flags": ("reply_truncated",)}])
+
+    assert only_group(builder).truncated.n == 2
+
+
+def test_an_outcome_is_one_word(builder):
+    """Verdicts, failed holdouts and failures of ours each have their word."""
+    (attempt,) = builder.sample("m", "b/a", ["holdout_failed"])
+    (missing,) = builder.sample("m", "b/b", [{"verdict": P, "holdout_verdict": None}])
+    (ours,) = builder.sample("m", "b/c", [LLM])
+
+    assert [outcome(one) for one in (attempt, missing, ours)] == [
+        "holdout_failed",
+        "holdout_not_run",
+        "unscored",
+    ]
+
+
+def test_an_empty_run_has_no_numbers(builder):
+    """A run without tasks or models gives no groups and does not fail."""
+    assert groups(builder.build()) == ()
+
+
+def test_a_planned_run_without_any_reply_is_all_unscored(builder):
+    """Nothing scored is said as such: no rate, no lift, no rank."""
+    builder.task("b/a")
+    builder.models.append("m")
+    builder.templates.append("default")
+
+    (row,) = leaderboard(groups(builder.build()))
+
+    assert row.rank is None
+    assert row.group.after_repair.value is None
+    assert row.group.lift.points is None
+    assert row.group.by_calls == ()
+    assert why_unranked([row]) == "Not ranked: nothing was scored."
