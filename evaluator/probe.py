@@ -16,7 +16,7 @@ _MAX_MODELS = 2000
 _MAX_ANSWER = 8 << 20
 
 
-def ask_server(base_url: str, api_key: str | None, timeout_s: float) -> ServerModels:
+def ask_server(base_url: str, api_key: str | None, timeout_s: float, *, trust_env: bool) -> ServerModels:
     """List the models behind a complete `base_url`, within `timeout_s` seconds in all.
 
     Raises:
@@ -24,7 +24,7 @@ def ask_server(base_url: str, api_key: str | None, timeout_s: float) -> ServerMo
         AuthFailed: the key is not accepted.
         BadReply, ServerFatal, RequestRefused: what answers is no model server.
     """
-    http = open_http(connect_s=timeout_s, stall_s=timeout_s, max_body_bytes=_MAX_ANSWER)
+    http = open_http(connect_s=timeout_s, stall_s=timeout_s, max_body_bytes=_MAX_ANSWER, trust_env=trust_env)
     try:
         with http.within(timeout_s):
             return _survey(_Asker(http, base_url, api_key), base_url)

@@ -38,8 +38,10 @@ class ModelChoice(UsageProblem):
     """Several models could be meant, and none was named. Exit code 2."""
 
 
-def list_models(base_url: str, api_key: str | None = None, timeout_s: float = 10.0) -> ServerModels:
-    """Ask a server what it has, within `timeout_s` seconds in all.
+def list_models(
+    base_url: str, api_key: str | None = None, timeout_s: float = 10.0, *, trust_env: bool = True
+) -> ServerModels:
+    """Ask a server what it has, within `timeout_s` seconds in all; `trust_env` as in `OpenAIClient`.
 
     Raises:
         BadAddress: `base_url` makes no sense.
@@ -49,7 +51,7 @@ def list_models(base_url: str, api_key: str | None = None, timeout_s: float = 10
     """
     from evaluator.probe import ask_server  # noqa: PLC0415 - loads httpx2
 
-    return ask_server(normalise_base_url(base_url), api_key, timeout_s)
+    return ask_server(normalise_base_url(base_url), api_key, timeout_s, trust_env=trust_env)
 
 
 def discover(

@@ -32,6 +32,7 @@ _HEADERS_SENT = frozenset(
         "x-stainless-raw-response",
     }
 )
+_NO_PROXY = ("all://localhost", "all://127.0.0.1", "all://[::1]")
 _DONE = re.compile(rb"(?:^|[\r\n])data: ?\[DONE\]")
 _WATCH = "mendbench.watch"
 
@@ -73,13 +74,13 @@ class _Stream(httpcore2.NetworkStream):
     def __init__(self, inner: httpcore2.NetworkStream, backend: "_Backend") -> None:
         self._inner = inner
         self._backend = backend
-        backend.streams.add(self)
+        backend.add(self)
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._inner.read(max_bytes, self._backend.deadlines.allowed(timeout))
+        return self._inner.read(max_bytes, self._backend.allowed(timeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._inner.write(buffer, self._backend.deadlines.allowed(timeout))
+        self._inner.write(buffer, self._backend.allowed(timeout))
 
     def close(self) -> None:
         self._inner.close()
@@ -87,7 +88,7 @@ class _Stream(httpcore2.NetworkStream):
     def start_tls(
         self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore2.NetworkStream:
-        timeout = self._backend.deadlines.allowed(timeout)
+        timeout = self._backend.allowed(timeout)
         return _Stream(self._inner.start_tls(ssl_context, server_hostname, timeout), self._backend)
 
     def get_extra_info(self, info: str) -> Any:
@@ -98,9 +99,21 @@ class _Backend(httpcore2.NetworkBackend):
     """Opens connections that obey `deadlines`, and knows them, so that they can be cut."""
 
     def __init__(self, deadlines: Deadlines) -> None:
-        self.deadlines = deadlines
-        self.streams: weakref.WeakSet[_Stream] = weakref.WeakSet()
+        self._deadlines = deadlines
+        self._streams: weakref.WeakSet[_Stream] = weakref.WeakSet()
+        self._lock = threading.Lock()
+        self._closed = False
         self._inner = httpcore2.SyncBackend()
+
+    def add(self, stream: _Stream) -> None:
+        with self._lock:
+            self._streams.add(stream)
+
+    def allowed(self, timeout: float | None) -> float | None:
+        """See `Deadlines.allowed`; nothing is allowed once the connections were cut."""
+        if self._closed:
+            raise httpcore2.ReadError("closed")
+        return self._deadlines.allowed(timeout)
 
     def connect_tcp(
         self,
@@ -110,12 +123,15 @@ class _Backend(httpcore2.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore2.NetworkStream:
-        timeout = self.deadlines.allowed(timeout)
+        timeout = self.allowed(timeout)
         return _Stream(self._inner.connect_tcp(host, port, timeout, local_address, socket_options), self)
 
     def cut(self) -> None:
         """Wake every thread that waits on a connection: closing alone would leave it in recv()."""
-        for stream in list(self.streams):
+        self._closed = True
+        with self._lock:
+            streams = list(self._streams)
+        for stream in streams:
             with suppress(OSError, AttributeError):
                 stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
 
@@ -202,7 +218,8 @@ def open_http(
     """Make a guarded client.
 
     `stall_s` limits each single wait for data; `extra_headers` names headers that may be sent beside
-    the usual ones; `trust_env` takes proxies and certificates from the environment.
+    the usual ones; `trust_env` takes proxies and certificates from the environment, but never a proxy to
+    this very machine.
     """
     keep = _HEADERS_SENT | {name.lower() for name in extra_headers}
     client = httpx2.Client(
@@ -211,6 +228,7 @@ def open_http(
         headers={"Accept-Encoding": "identity"},
         follow_redirects=False,
         trust_env=trust_env,
+        mounts=dict.fromkeys(_NO_PROXY),
         event_hooks={
             "request": [lambda request: _strip_headers(request, keep)],
             "response": [lambda response: _watch_body(response, max_body_bytes)],

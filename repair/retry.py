@@ -11,10 +11,10 @@ from tenacity import (
     retry_if_exception,
     stop_after_attempt,
     stop_any,
-    stop_before_delay,
     stop_when_event_set,
     wait_exponential_jitter,
 )
+from tenacity.stop import stop_base
 
 from repair.errors import DeadlineExceeded, Transient
 from repair.llm import LLM, Completion, Request
@@ -23,11 +23,12 @@ _MAX_DEADLINES = 2
 
 
 class RetryingLLM:
-    """An `LLM` that tries again after `Transient` failures, within `attempts` and `total_s` seconds.
+    """An `LLM` that tries again after `Transient` failures, at most `attempts` times in all.
 
-    The wait grows exponentially with jitter, unless the server says how long (Retry-After). A reply
-    that ran into our own deadline is tried again once. When `stop` is set, no further try is made and
-    a wait ends at once. The last failure is raised as it is.
+    Together the waits between tries take at most `total_s` seconds. A wait grows exponentially with
+    jitter, unless the server says how long (Retry-After). A reply that ran into our own deadline is tried
+    again once. When `stop` is set, no further try is made and a wait ends at once. The last failure is
+    raised as it is.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class RetryingLLM:
             sleep=self._sleep,
             stop=stop_any(
                 stop_after_attempt(self._attempts),
-                stop_before_delay(self._total_s),
+                _StopWaiting(self._total_s),
                 stop_when_event_set(self._stop),
             ),
             wait=_wait,
@@ -98,6 +99,15 @@ class _Run:
             error=type(self._failures[-1]).__name__,
             message=str(self._failures[-1]),
         )
+
+
+class _StopWaiting(stop_base):
+    # Time spent on the calls themselves has its own limits; a long reply must not use up the tries.
+    def __init__(self, total_s: float) -> None:
+        self._total_s = total_s
+
+    def __call__(self, retry_state: RetryCallState) -> bool:
+        return retry_state.idle_for + retry_state.upcoming_sleep > self._total_s
 
 
 def _wait(state: RetryCallState) -> float:

@@ -2,6 +2,7 @@
 
 import json
 import socketserver
+import ssl
 import threading
 from http.server import BaseHTTPRequestHandler
 
@@ -69,6 +70,15 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     allow_reuse_address = True
     daemon_threads = False
     request_queue_size = 64
+    tls = None
+
+    def finish_request(self, request, client_address):
+        # In the connection's own thread, because a handshake may fail or take long.
+        if self.tls is None:
+            super().finish_request(request, client_address)
+            return
+        with self.tls.wrap_socket(request, server_side=True) as wrapped:
+            super().finish_request(wrapped, client_address)
 
     def handle_error(self, request, client_address):
         """A client that leaves in the middle is what many tests want."""
@@ -77,7 +87,7 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
 class ScriptedServer:
     """Answers chat requests with `scripts` in turn (the last one again and again); keeps the requests."""
 
-    def __init__(self):
+    def __init__(self, certificate=None):
         self.scripts = []
         self.other = {}
         self.requests = []
@@ -86,12 +96,18 @@ class ScriptedServer:
         self._lock = threading.Lock()
         self._server = _Server(("127.0.0.1", 0), Exchange)
         self._server.owner = self
+        self._scheme = "http"
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            self._server.tls = context
+            self._scheme = "https"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
         self._thread.start()
 
     @property
     def root(self):
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}"
 
     @property
     def base_url(self):
@@ -120,8 +136,20 @@ class ScriptedServer:
 
 
 @pytest.fixture
-def scripted():
-    """A `ScriptedServer`, closed after the test with all its threads."""
-    server = ScriptedServer()
-    yield server
-    server.close()
+def make_scripted():
+    """Makes `ScriptedServer`s, closed after the test with all their threads."""
+    servers = []
+
+    def build(**options):
+        servers.append(ScriptedServer(**options))
+        return servers[-1]
+
+    yield build
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture
+def scripted(make_scripted):
+    """A `ScriptedServer` that speaks plain HTTP."""
+    return make_scripted()

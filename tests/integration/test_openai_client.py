@@ -1,6 +1,8 @@
 """The client against real sockets: each kind of failure, and each trap that servers are known for."""
 
 import json
+import shutil
+import subprocess
 import threading
 import traceback
 from email.utils import formatdate
@@ -117,15 +119,16 @@ def test_what_is_sent(scripted, make):
     }
 
 
-def test_the_environment_does_not_reach_the_server(scripted, make, monkeypatch):
-    """Keys, organisations, addresses and headers meant for another server stay at home."""
+@pytest.mark.parametrize("trust_env", [True, False])
+def test_the_environment_does_not_reach_the_server(scripted, make, monkeypatch, trust_env):
+    """Keys, organisations, addresses, headers and proxies meant for another server are left alone."""
     for name in ("OPENAI_API_KEY", "OPENAI_ADMIN_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
         monkeypatch.setenv(name, "from-env")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
     monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "Authorization: from-env\nX-Env: from-env")
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     scripted.serve(hello)
-    make(api_key=None).complete(request())
+    make(api_key=None, trust_env=trust_env).complete(request())
     assert "from-env" not in str(scripted.headers[0])
 
 
@@ -727,6 +730,46 @@ def test_nothing_listens(make):
     message = fails(make(base_url="http://127.0.0.1:9/v1"), Transient)
     assert "http://127.0.0.1:9/v1" in message
     assert "running" in message
+
+
+# proxies and TLS
+
+
+def test_a_proxy_from_the_environment(scripted, make, monkeypatch):
+    """With `trust_env` a remote server is reached through the proxy, under the same deadline."""
+    monkeypatch.setenv("HTTP_PROXY", scripted.root)
+    seen = []
+
+    def script(e):
+        seen.append(e.path)
+        hello(e)
+
+    scripted.serve(script, drip_headers)
+    client = make(
+        base_url="http://nowhere.invalid/v1", trust_env=True, limits=ClientLimits(stall_s=30, deadline_s=2)
+    )
+    assert client.complete(request()).text == "print('é')"
+    assert seen == ["http://nowhere.invalid/v1/chat/completions"]
+    fails(client, DeadlineExceeded)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl command to make a certificate with")
+def test_tls(make_scripted, make, monkeypatch, tmp_path):
+    """Over TLS replies and deadlines work alike; a certificate that nobody vouches for is refused."""
+    key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
+    subprocess.run(
+        [*command.split(), "-keyout", str(key), "-out", str(cert)], check=True, capture_output=True
+    )
+    scripted = make_scripted(certificate=(cert, key))
+    url = scripted.base_url.replace("127.0.0.1", "localhost")
+    scripted.serve(hello, drip_bytes, hello)
+    limits = ClientLimits(stall_s=30, deadline_s=2)
+    assert "certificate" in fails(make(base_url=url, limits=limits), Transient)
+    monkeypatch.setenv("SSL_CERT_FILE", str(cert))
+    client = make(base_url=url, trust_env=True, limits=limits)
+    assert client.complete(request()).text == "print('é')"
+    fails(client, DeadlineExceeded)
 
 
 # the client as an object

@@ -88,6 +88,15 @@ def test_a_wait_beyond_the_total_is_not_begun():
     assert waits == []
 
 
+def test_waits_add_up_to_the_total_at_most():
+    """Tries end when the next wait would not fit what is left for waiting."""
+    waits = []
+    failures = [Transient("busy", retry_after_s=10) for _ in range(9)]
+    with pytest.raises(Transient):
+        RetryingLLM(failing(*failures), attempts=9, total_s=35, sleep=waits.append).complete(REQUEST)
+    assert waits == [10, 10, 10]
+
+
 def test_a_deadline_is_retried_once():
     """A reply that ran into the deadline twice is given up, whatever attempts are left."""
     inner = failing(DeadlineExceeded("1"), Transient("2"), DeadlineExceeded("3"))
