@@ -50,6 +50,8 @@ def text_only(reply: str, required: tuple[str, ...], *, reason: str) -> Script:
 
 
 def _regions(reply: str) -> list[_Region]:
+    if "```" not in reply and "~~~" not in reply:
+        return []
     start = max(reply.rfind(tag) for tag in _END_OF_REASONING) + 1
     regions: list[_Region] = []
     opened: re.Match[str] | None = None
