@@ -39,7 +39,7 @@ KILLS = {
 
 def sha(text: str) -> str:
     """Hash a text as the journal does."""
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()
 
 
 def run_result(

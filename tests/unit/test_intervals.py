@@ -19,7 +19,7 @@ from evaluator.intervals import (
 
 
 @pytest.mark.parametrize(("passed", "total"), [(0, 5), (1, 7), (7, 15), (80, 164), (164, 164)])
-def test_wilson_equals_scipy(passed, total):
+def test_wilson_equals_scipy(passed: int, total: int) -> None:
     """With the normal quantile the interval is scipy's."""
     expected = stats.binomtest(passed, total).proportion_ci(0.95, method="wilson")
 
@@ -29,7 +29,7 @@ def test_wilson_equals_scipy(passed, total):
 
 
 @pytest.mark.parametrize(("passed", "total"), [(1, 7), (7, 15), (80, 164)])
-def test_a_rate_without_clusters_is_wilson_with_a_t_quantile(passed, total):
+def test_a_rate_without_clusters_is_wilson_with_a_t_quantile(passed: int, total: int) -> None:
     """One sample per task: the effective n is the number of tasks, only the quantile differs."""
     values = [1.0] * passed + [0.0] * (total - passed)
     sample = observe(values, range(total), range(total))
@@ -40,13 +40,13 @@ def test_a_rate_without_clusters_is_wilson_with_a_t_quantile(passed, total):
     assert (interval.low, interval.high) == pytest.approx(wilson(passed / total, total, t_quantile(total)))
 
 
-def test_t_quantile_equals_scipy():
+def test_t_quantile_equals_scipy() -> None:
     """The quantile is Student's, with one degree of freedom less than there are tasks."""
     assert t_quantile(15) == pytest.approx(stats.t.ppf(0.975, 14))
     assert math.isinf(t_quantile(1))
 
 
-def test_samples_that_always_agree_count_once():
+def test_samples_that_always_agree_count_once() -> None:
     """Ten identical samples of each task know no more than one."""
     tasks = [task for task in range(12) for _ in range(10)]
     many = observe([float(task < 5) for task in tasks], tasks, tasks)
@@ -56,7 +56,7 @@ def test_samples_that_always_agree_count_once():
     assert effective_n(many) == pytest.approx(12, rel=0.1)
 
 
-def test_families_widen_the_interval():
+def test_families_widen_the_interval() -> None:
     """Tasks that go together are fewer independent facts than tasks that do not."""
     values = [float(task % 8 < 4) for task in range(16)]
     apart = observe(values, range(16), range(16))
@@ -67,7 +67,7 @@ def test_families_widen_the_interval():
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
-def test_all_or_none_counts_tasks(value):
+def test_all_or_none_counts_tasks(value: float) -> None:
     """Where all or none passed, ten samples per task do not narrow the interval."""
     tasks = [task for task in range(6) for _ in range(10)]
     many = rate_interval(observe([value] * 60, tasks, tasks))
@@ -76,7 +76,7 @@ def test_all_or_none_counts_tasks(value):
     assert (many.low, many.high) == (single.low, single.high)
 
 
-def test_one_task_says_nothing():
+def test_one_task_says_nothing() -> None:
     """One task gives no interval, however many samples."""
     interval = rate_interval(observe([1.0, 0.0, 1.0], ["t"] * 3, ["t"] * 3))
 
@@ -84,7 +84,7 @@ def test_one_task_says_nothing():
     assert interval.method.startswith("none")
 
 
-def test_cells_weigh_alike():
+def test_cells_weigh_alike() -> None:
     """A task with three samples weighs no more than a task with one."""
     sample = observe([1.0, 1.0, 1.0, 0.0], ["a", "a", "a", "b"], ["a", "a", "a", "b"])
 
@@ -92,7 +92,7 @@ def test_cells_weigh_alike():
 
 
 @pytest.mark.parametrize("arguments", [([], [], []), ([1.0], [], ["a"])])
-def test_observe_refuses_what_does_not_fit(arguments):
+def test_observe_refuses_what_does_not_fit(arguments: tuple[list[float], list[str], list[str]]) -> None:
     """No values, or lists of different lengths, are an error and not a number."""
     with pytest.raises(ValueError, match="observe"):
         observe(*arguments)
@@ -101,7 +101,7 @@ def test_observe_refuses_what_does_not_fit(arguments):
 @pytest.mark.parametrize(
     ("mean", "tasks", "samples", "tied"), [(0.5, 20, 1, 0.0), (0.3, 30, 5, 0.6), (0.85, 40, 3, 0.8)]
 )
-def test_coverage_of_clustered_rates(mean, tasks, samples, tied):
+def test_coverage_of_clustered_rates(mean: float, tasks: int, samples: int, tied: float) -> None:
     """About 95 % of the intervals hold the true rate, also where samples of a task agree."""
     generator = np.random.default_rng(3)
     names = [task for task in range(tasks) for _ in range(samples)]
@@ -120,7 +120,7 @@ def test_coverage_of_clustered_rates(mean, tasks, samples, tied):
     assert hits / 400 > 0.93
 
 
-def test_bootstrap_equals_scipy():
+def test_bootstrap_equals_scipy() -> None:
     """Percentiles of the mean are those of scipy's bootstrap, within its noise."""
     values = np.random.default_rng(1).random(40)
     sample = observe(values.tolist(), range(40), range(40))
@@ -134,7 +134,7 @@ def test_bootstrap_equals_scipy():
     assert high[0] == pytest.approx(expected.high, abs=0.01)
 
 
-def test_bootstrap_draws_clusters_whole():
+def test_bootstrap_draws_clusters_whole() -> None:
     """The spread over tied tasks is the spread of their families."""
     values = [1.0, 1.0, 0.0, 0.0] * 5
     apart = observe(values, range(20), range(20))
@@ -147,14 +147,14 @@ def test_bootstrap_draws_clusters_whole():
     assert widths[1] > widths[0] * 1.2
 
 
-def test_intervals_are_the_same_every_time():
+def test_intervals_are_the_same_every_time() -> None:
     """The seed is fixed: a report made twice has the same numbers."""
     sample = observe([1.0, -1.0, 0.0, 1.0, 0.0], range(5), range(5))
 
     assert difference_interval(sample) == difference_interval(sample)
 
 
-def test_no_difference_still_has_an_interval():
+def test_no_difference_still_has_an_interval() -> None:
     """Where no task differs the interval is what so few tasks leave open, not a point."""
     interval = difference_interval(observe([0.0] * 15, range(15), range(15)))
 
@@ -162,7 +162,7 @@ def test_no_difference_still_has_an_interval():
     assert "nothing differs" in interval.method
 
 
-def test_a_flat_point_of_a_curve_has_an_interval():
+def test_a_flat_point_of_a_curve_has_an_interval() -> None:
     """A point at 0 or 1 gets Wilson's interval, because a bootstrap has no width there."""
     sample = observe([1.0] * 10, range(10), range(10))
 

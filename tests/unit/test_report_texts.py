@@ -1,0 +1,223 @@
+"""summary.json, report.md, junit.xml and the terminal table."""
+
+import dataclasses
+import io
+import json
+import re
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+from markdown_it import MarkdownIt
+from rich.console import Console
+
+from evaluator.report.junit import junit_report
+from evaluator.report.markdown import escape, markdown_report
+from evaluator.report.summary import summarise, write_reports
+from evaluator.report.table import final_table
+from evaluator.rundata import RunData
+from repair.llm import Sampling
+from repair.outcome import Verdict
+from sandbox.types import TestOutcome, TestRecord
+
+EVIL = "<img src=x>|[bold red]x[/]](http://x)`*_@you\x1b[2J\u202e\x00\x0bwww.x.org"
+
+
+def printed(run: RunData, *, terminal: bool, width: int = 140) -> str:
+    """Return what the table prints."""
+    file = io.StringIO()
+    final_table(run, Console(file=file, force_terminal=terminal, width=width, color_system=None))
+    return file.getvalue()
+
+
+def rates(value: Any) -> list[dict[str, Any]]:
+    """Find every rate of a summary, however deep."""
+    if isinstance(value, dict):
+        found = [value] if "method" in value and "value" in value else []
+        return found + [rate for item in value.values() for rate in rates(item)]
+    return [rate for item in value for rate in rates(item)] if isinstance(value, list) else []
+
+
+def test_every_rate_of_the_summary_has_counts_and_interval(demo_run: RunData) -> None:
+    """No number without n, N and its interval, and the value lies inside."""
+    found = rates(summarise(demo_run))
+
+    assert len(found) > 100
+    for rate in found:
+        assert 0 <= rate["n"] <= rate["N"]
+        if rate["value"] is not None:
+            assert 0 <= rate["low"] <= rate["value"] <= rate["high"] <= 1
+
+
+def test_the_summary_is_json_and_the_same_every_time(demo_run: RunData) -> None:
+    """The summary survives JSON and does not depend on the order of the records."""
+    summary = summarise(demo_run)
+    shuffled = dataclasses.replace(
+        demo_run,
+        trajectories=tuple(reversed(demo_run.trajectories)),
+        completions=dict(reversed(list(demo_run.completions.items()))),
+    )
+
+    assert json.loads(json.dumps(summary, allow_nan=False)) == summary
+    assert summarise(shuffled) == summary
+
+
+def test_the_summary_counts_verdicts_by_model_batch_and_task(demo_run: RunData) -> None:
+    """Every sample is in the table of verdicts once at its first call and once at its end."""
+    rows = summarise(demo_run)["bases"]["own"]["verdicts"]
+
+    assert len(rows) == 30
+    assert {"model", "batch", "task_id", "first", "final"} == set(rows[0])
+    assert sum(sum(row["final"].values()) for row in rows) == 30
+
+
+def test_repeated_and_cold_samples_are_warned_about(builder: Any) -> None:
+    """Several samples at temperature 0, or identical replies, are not independent draws."""
+    for sample in range(2):
+        builder.sample(
+            "m", "b/t", [{"verdict": Verdict.PASSED, "sampling": Sampling(temperature=0.0)}], sample=sample
+        )
+
+    found = " ".join(summarise(builder.build())["notes"])
+
+    assert "temperature 0" in found
+    assert "identical first replies for 1 of 1" in found
+
+
+def test_unscored_and_missing_usage_are_noted(builder: Any) -> None:
+    """What limits the numbers is said beside them."""
+    builder.sample("m", "b/t", [{"verdict": Verdict.PASSED, "tokens": (None, None)}])
+    builder.sample("m", "b/u", [Verdict.LLM_ERROR])
+
+    found = " ".join(summarise(builder.build(finished=None, warnings=("from the manifest",)))["notes"])
+
+    assert "from the manifest" in found
+    assert "1 of 2 samples are unscored (50.0%; above the limit for ranking)" in found
+    assert "no token usage for 1 of 1 calls" in found
+    assert "did not come to its end" in found
+
+
+def test_reports_are_written_whole_and_equal(demo_run: RunData, tmp_path: Path) -> None:
+    """Writing twice gives the same bytes and leaves no temporary file."""
+    paths = write_reports(demo_run, tmp_path / "run")
+    before = [path.read_bytes() for path in paths]
+
+    assert write_reports(demo_run, tmp_path / "run") == paths
+    assert [path.read_bytes() for path in paths] == before
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {
+        "summary.json",
+        "report.md",
+        "report.html",
+        "junit.xml",
+    }
+
+
+def test_a_report_that_cannot_be_written_leaves_the_old_one(demo_run: RunData, tmp_path: Path) -> None:
+    """A path that is taken by a folder is an error, and no temporary file stays."""
+    (tmp_path / "report.html").mkdir()
+
+    with pytest.raises(OSError, match=r"report\.html"):
+        write_reports(demo_run, tmp_path)
+
+    assert not list(tmp_path.glob(".report*"))
+
+
+def test_a_terminal_gets_a_table(demo_run: RunData) -> None:
+    """Rank, rates with intervals, lift, and the level of grading."""
+    text = printed(demo_run, terminal=True)
+
+    assert re.search(r"1 +demo-steady-7b +47 % \[23, 72\] +87 % \[59, 97\] +\+40 \[\+13, \+67\]", text)
+    assert "grading level: shared" in text
+
+
+def test_a_narrow_terminal_gets_two_tables(demo_run: RunData) -> None:
+    """At 80 columns nothing is folded."""
+    text = printed(demo_run, terminal=True, width=80)
+
+    assert text.count("demo-scatter-1b") == 2
+    assert max(len(line) for line in text.splitlines()) <= 80
+
+
+def test_a_pipe_gets_tab_separated_lines(demo_run: RunData) -> None:
+    """Lines that start without # have the same number of fields, and no terminal codes."""
+    text = printed(demo_run, terminal=False)
+    lines = [line.split("\t") for line in text.splitlines() if not line.startswith("#")]
+
+    assert [line[1] for line in lines] == ["model", "demo-steady-7b", "demo-scatter-1b"]
+    assert {len(line) for line in lines} == {10}
+    assert "\x1b" not in text
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_the_demo_banner_is_first_and_last(demo_run: RunData, terminal: bool) -> None:
+    """Nobody can read the numbers without having read it."""
+    manifest = demo_run.manifest.model_copy(update={"recorded_demo": True, "invalid": ("controls failed",)})
+    lines = printed(dataclasses.replace(demo_run, manifest=manifest), terminal=terminal).splitlines()
+
+    assert "RECORDED DEMO: no model was measured" in lines[0]
+    assert "RECORDED DEMO: no model was measured" in lines[-1]
+    assert any("INVALID: controls failed" in line for line in lines)
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_names_cannot_act_on_a_terminal(builder: Any, terminal: bool) -> None:
+    """Markup, escape sequences, tabs and newlines in a name are text."""
+    builder.sample(f"{EVIL}\n\tspoof", "b/t", [Verdict.PASSED])
+
+    text = printed(builder.build(), terminal=terminal, width=400)
+
+    assert "[bold red]" in text
+    assert not re.search("[\x00-\x08\x0b-\x1f\u202e]", text)
+
+
+def test_markdown_tables_keep_their_shape(builder: Any) -> None:
+    """A pipe or a bracket in a name makes no cell, no link and no markup."""
+    builder.sample(EVIL, f"b{EVIL}/t", [Verdict.TESTS_FAILED, Verdict.PASSED])
+
+    text = markdown_report(builder.build(invalid=(EVIL,), warnings=(EVIL,)))
+    rendered = MarkdownIt("gfm-like", {"linkify": False}).render(text)
+
+    assert "<table>" in rendered
+    assert not re.search(r"<(?!/?(h\d|p|ul|li|strong|table|thead|tbody|tr|th|td|blockquote)\b)", rendered)
+    assert "&lt;img src=x&gt;" in rendered
+    for table in re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE):
+        assert len({line.count("|") for line in table.splitlines()}) == 1
+    assert "@you" not in text
+    assert "www." not in text
+
+
+def test_ordinary_names_stay_readable_in_markdown() -> None:
+    """Letters, digits, dots, dashes and slashes are not coded."""
+    assert escape("qwen2.5-coder/7b") == "qwen2.5-coder/7b"
+
+
+def test_markdown_shows_the_same_numbers(demo_run: RunData) -> None:
+    """The leaderboard of the Markdown report is the one of the terminal."""
+    text = markdown_report(demo_run)
+
+    assert "| 1 | demo-steady-7b | 47 % [23, 72] | 87 % [59, 97] | +40 [+13, +67] | 13/15 |" in text
+
+
+def test_junit_is_xml_with_the_right_counts(demo_run: RunData) -> None:
+    """A suite per model and batch; failures are the model's."""
+    root = ET.fromstring(junit_report(demo_run))
+    suites = root.findall("testsuite")
+
+    assert len(suites) == 6
+    assert sum(int(suite.get("tests", "0")) for suite in suites) == 30
+    failures = sum(int(suite.get("failures", "0")) for suite in suites)
+    assert failures == len(root.findall(".//failure")) == 10
+    assert not root.findall(".//error")
+
+
+def test_junit_holds_hostile_and_unscored_samples(builder: Any) -> None:
+    """Characters that XML cannot hold are written as escapes; a failure of ours is an error."""
+    record = TestRecord(id=EVIL, outcome=TestOutcome.FAILED, message=f"{EVIL}]]>\ufffe")
+    builder.sample(EVIL, f"b{EVIL}/t", [{"verdict": Verdict.TESTS_FAILED, "tests": (record,)}])
+    builder.sample(EVIL, "b/u", [{"verdict": Verdict.LLM_ERROR, "error": f"no {EVIL}"}])
+
+    root = ET.fromstring(junit_report(builder.build()))
+
+    assert "\\x1b" in (root.findall(".//failure")[0].text or "")
+    assert (root.findall(".//error")[0].text or "").startswith("no <img")
