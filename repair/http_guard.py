@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import httpcore2
@@ -226,6 +227,8 @@ def open_http(
         timeout=httpx2.Timeout(connect=connect_s, read=stall_s, write=stall_s, pool=None),
         limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=5.0),
         headers={"Accept-Encoding": "identity"},
+        # None are kept: one that cannot be sent back would break every later request.
+        cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),
         follow_redirects=False,
         trust_env=trust_env,
         mounts=dict.fromkeys(_NO_PROXY),

@@ -783,6 +783,20 @@ def test_a_deadline_belongs_to_one_call(scripted, make):
     assert client.complete(request()).text == "print('é')"
 
 
+def test_cookies_are_not_kept(scripted, make):
+    """A cookie that no header can carry back, or any other, changes nothing for later calls."""
+
+    def script(e):
+        body = b'data: {"choices": [{"delta": {"content": "x"}, "finish_reason": "stop"}]}\n\n'
+        e.raw(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nset-cookie: a\xff=\xfe\r\n")
+        e.raw(b"set-cookie: session=1\r\nconnection: close\r\n\r\n" + body)
+
+    scripted.serve(script)
+    client = make()
+    assert client.complete(request()).text == client.complete(request()).text == "x"
+    assert scripted.headers[1]["cookie"] is None
+
+
 def test_many_threads_at_once(scripted, make):
     """Calls from several threads overlap, and each gets its own reply."""
     together = threading.Barrier(4, timeout=20)
