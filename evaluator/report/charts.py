@@ -35,6 +35,7 @@ _VARIABLES: Final = {colour: f"var(--s{number})" for number, colour in enumerate
 _MARKERS: Final = "osD^vP*X"
 _DASHES: Final = ("-", (0, (6, 2)), (0, (2, 1.5)), (0, (6, 2, 1.5, 2)))
 _NAME_CHARS: Final = 26
+_CLEAR_BANDS: Final = 4
 _DAY: Final = 72.0
 """SVG units per inch of a matplotlib figure."""
 _STYLE: Final[dict[str, Any]] = {
@@ -113,7 +114,7 @@ def calls_chart(series: Sequence[Series], name: str, x_label: str) -> Markup:
     for line in series:
         # A model whose samples all ended earlier keeps its last state.
         padded = [line.points[min(x, len(line.points) - 1)].rate for x in range(last + 1)]
-        _line(axes, line.index, list(range(last + 1)), padded, step=False)
+        _line(axes, line.index, list(range(last + 1)), padded, step=False, band=_band(len(series)))
     axes.set_xticks(range(0, last + 1, max(1, last // 8)))
     axes.set_xlim(-0.15, last + 0.15)
     return _svg(figure, name, f"Share of samples that succeed, {x_label}", ())
@@ -127,7 +128,14 @@ def tokens_chart(series: Sequence[Series], name: str) -> Markup:
     for line in series:
         positions = [point.x for point in line.points]
         rates = [point.rate for point in line.points]
-        _line(axes, line.index, [*positions, most * 1.02], [*rates, rates[-1]], step=True)
+        _line(
+            axes,
+            line.index,
+            [*positions, most * 1.02],
+            [*rates, rates[-1]],
+            step=True,
+            band=_band(len(series)),
+        )
     axes.set_xscale("log")
     axes.set_xlim(least * 0.95, max(most * 1.02, least * 1.5))
     ticks = [d * 10**e for e in range(12) for d in (1, 2, 5) if least * 0.95 <= d * 10**e <= most * 1.02]
@@ -143,12 +151,25 @@ def _short(tokens: int) -> str:
     return str(tokens)
 
 
-def _line(axes: "Axes", index: int, positions: Sequence[float], rates: Sequence[Rate], *, step: bool) -> None:
+def _band(lines: int) -> float:
+    """Give how opaque a band may be: many on top of each other hide the lines."""
+    return 0.13 if lines <= _CLEAR_BANDS else 0.05
+
+
+def _line(
+    axes: "Axes",
+    index: int,
+    positions: Sequence[float],
+    rates: Sequence[Rate],
+    *,
+    step: bool,
+    band: float,
+) -> None:
     values = [rate.value or 0.0 for rate in rates]
     lows, highs = [rate.low for rate in rates], [rate.high for rate in rates]
     colour = _SERIES[index % PALETTE]
     how: dict[str, Any] = {"step": "post"} if step else {}
-    axes.fill_between(positions, lows, highs, color=colour, alpha=0.13, linewidth=0, **how)
+    axes.fill_between(positions, lows, highs, color=colour, alpha=band, linewidth=0, **how)
     axes.plot(
         positions,
         values,
