@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from repair import views
 from repair.fallback import looks_like_code, salvage
+from repair.lexer import states
 from repair.lines import Line, Lines, Span, join_lines, resplit, size_of, spans_of, split_lines, trim_blank
 from repair.mend import disguised, mend
 from repair.oracle import Oracle
@@ -141,7 +142,7 @@ class Scene:
 
 def _candidates(view: View, wanted: Wanted, oracle: Oracle) -> list[Candidate]:
     """Ask the sources in order; the first that gives what is wanted is enough."""
-    blocks = tuple(fenced_blocks(view.lines, _compiles(oracle)) or tagged_blocks(view.lines))
+    blocks = _all_blocks(view.lines, oracle)
     scene = Scene(lines=view.lines, blocks=blocks, wanted=wanted, oracle=oracle, size=size_of(view.lines))
     found: list[Candidate] = []
     for source in SOURCES:
@@ -151,12 +152,20 @@ def _candidates(view: View, wanted: Wanted, oracle: Oracle) -> list[Candidate]:
     return found
 
 
+def _all_blocks(lines: Lines, oracle: Oracle) -> tuple[Block, ...]:
+    """Fenced blocks and tagged ones; a tag inside a fenced block is part of its code."""
+    fenced = fenced_blocks(lines, _compiles(oracle))
+    inside = {number for block in fenced for number in range(block.first, block.last + 1)}
+    tagged = [block for block in tagged_blocks(lines) if block.first not in inside]
+    return tuple(sorted([*fenced, *tagged], key=lambda block: block.first))
+
+
 def _satisfies(one: Candidate, wanted: Wanted) -> bool:
     if not one.facts.compiles or one.lossy:
         return False
     if wanted.required:
         return wanted.required <= one.facts.names
-    return bool(one.facts.definitions) or one.label is Label.PYTHON
+    return bool(one.facts.definitions)
 
 
 def from_fences(scene: Scene) -> list[Candidate]:
@@ -232,11 +241,14 @@ def _from_data(lines: Lines, oracle: Oracle) -> Iterator[Candidate]:
             rule="json", kind=EditClass.LOSSLESS, detail=key, dropped_chars=max(len(text) - len(code), 0)
         )
         inner = resplit(code, span)
-        blocks = fenced_blocks(inner, _compiles(oracle))
-        for body in [block.lines for block in blocks] or [inner]:
-            one = _candidate(body, oracle, edit)
-            if one is not None and one.facts.compiles and one.facts.substance:
-                yield one
+        whole = _candidate(inner, oracle, edit)
+        if whole is not None and whole.facts.substance:
+            yield whole
+            continue
+        bodies = [_candidate(block.lines, oracle, edit) for block in _all_blocks(inner, oracle)]
+        for number, one in enumerate(bodies):
+            if one is not None and one.facts.substance:
+                yield replace(one, position=one.position + number)
 
 
 def _strings(value: object) -> Iterator[tuple[str, str]]:
@@ -254,9 +266,14 @@ def from_whole(scene: Scene) -> list[Candidate]:
     """What is left of the reply is code, after repairs of form at most."""
     lines = trim_blank(scene.lines)
     one = _candidate(lines, scene.oracle)
-    if one is None or not (one.facts.substance or (not one.facts.compiles and looks_like_code(lines))):
-        return []
-    return [one]
+    return [one] if one is not None and one.facts.substance else []
+
+
+def from_unparsable(scene: Scene) -> list[Candidate]:
+    """What is left of the reply has code in it, though it does not compile."""
+    lines = trim_blank(scene.lines)
+    one = _candidate(lines, scene.oracle)
+    return [one] if one is not None and not one.facts.compiles and looks_like_code(lines) else []
 
 
 def from_prose(scene: Scene) -> list[Candidate]:
@@ -271,11 +288,13 @@ def _without_fences(scene: Scene) -> Lines:
     for block in scene.blocks:
         foreign = block.label is Label.FOREIGN and block.closed
         skipped.update(range(block.first, block.last + 1) if foreign else ())
-    return [
-        line
-        for number, line in enumerate(scene.lines)
-        if number not in skipped and not line.text.lstrip().startswith(("```", "~~~"))
-    ]
+    kept = [line for number, line in enumerate(scene.lines) if number not in skipped]
+    quoted = [bool(state.triple) for state in states([line.text for line in kept])]
+    return [line for line, inside in zip(kept, quoted, strict=True) if inside or not _is_fence(line)]
+
+
+def _is_fence(line: Line) -> bool:
+    return line.text.lstrip().startswith(("```", "~~~"))
 
 
 def _salvaged(lines: Lines, scene: Scene) -> Candidate | None:
@@ -336,5 +355,12 @@ def from_broken_fences(scene: Scene) -> list[Candidate]:
 
 Source = Callable[[Scene], list[Candidate]]
 
-SOURCES: tuple[Source, ...] = (from_fences, from_data, from_whole, from_prose, from_broken_fences)
-"""Where an answer may be, the most telling place first."""
+SOURCES: tuple[Source, ...] = (
+    from_whole,
+    from_fences,
+    from_data,
+    from_prose,
+    from_broken_fences,
+    from_unparsable,
+)
+"""Where an answer may be, the surest place first."""

@@ -14,6 +14,7 @@ MAX_INDENT = 100
 MAX_RUN = 1_000
 """Operators, attributes, calls or subscripts in a row; also `elif` branches in one text."""
 
+_OPERATORS = (*"-+*/%@&|^~<>=!.", "and", "or", "not", "if", "else", "in", "is", "await", "lambda")
 _SPACES_PER_LEVEL = 8
 _INDENT = re.compile(rf"^[ \t]{{{MAX_INDENT * _SPACES_PER_LEVEL},}}\S", re.MULTILINE)
 _ELIF = re.compile(r"^[ \t]*elif\b", re.MULTILINE)
@@ -46,11 +47,21 @@ def refusal(text: str) -> str:
 
 
 def _indent_levels(text: str) -> int:
+    if text.count("\n") <= MAX_INDENT:
+        return 0
     widths = {len(line) - len(line.lstrip(" \t")) for line in text.split("\n")}
     return len(widths) if len(widths) > MAX_INDENT else 0
 
 
+def _harmless(text: str) -> bool:
+    """Whether there are too few signs in all for a long chain of them: true of nearly every reply."""
+    opened = sum(map(text.count, "([{"))
+    return opened < MAX_DEPTH and (len(text) < MAX_RUN or opened + sum(map(text.count, _OPERATORS)) < MAX_RUN)
+
+
 def _runs(text: str) -> str:
+    if _harmless(text):
+        return ""
     run = [0]
     for token in _TOKEN.finditer(text):
         kind = token.lastgroup

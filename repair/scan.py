@@ -18,6 +18,7 @@ Compiles = Callable[[str], bool]
 _MAX_BACKTRACKS = 4
 _PYTHON = re.compile(r"(?:python|py|ipython|pycon|gpython|cpython|pyi|jupyter|sage)[\d.]*", re.IGNORECASE)
 _QUOTE = re.compile(r"[ ]{0,3}(?:>[ ]?)+")
+_QUOTE_MARK = re.compile(r"[ ]{0,3}>[ ]?")
 _LIST_ITEM = re.compile(r"[ ]{0,3}(?:[-*+]|\d{1,9}[.)])[ \t]+(?=`{3}|~{3})")
 _OPENER = re.compile(r"(?P<indent>[ \t]*)(?P<mark>`{3,}+(?!.*`)|~{3,}+)(?P<info>.*)$")
 _GLUED_OPENER = re.compile(r"^[^`]*[^`\s][ \t]*(?P<mark>`{3,})[ \t]*(?P<info>[\w{][^`]*)?$")
@@ -76,7 +77,8 @@ class _Fence:
     info: str
     indent: int
     first: int
-    prefix: re.Pattern[str] | None = None
+    quotes: int = 0
+    """How many `>` stand before each line."""
     body: list[Line]
 
     def closes(self, mark: str) -> bool:
@@ -135,10 +137,7 @@ class _Scanner:
             else:
                 doubtful = doubtful or ended
                 fence.body.append(line)
-        if doubtful is not None:
-            self._backtracks += 1
-            return doubtful
-        return _block(fence, fence.body, len(self._lines) - 1, closed=False)
+        return self._settle(_block(fence, fence.body, len(self._lines) - 1, closed=False), doubtful)
 
     def _settle(self, ended: Block, doubtful: Block | None) -> Block:
         if doubtful is None or self._compiles(join_lines(ended.lines)):
@@ -188,7 +187,7 @@ def _open(line: Line, number: int) -> _Fence | None:
         info=opener["info"].strip(),
         indent=width + len(opener["indent"]),
         first=number,
-        prefix=_QUOTE if quote else None,
+        quotes=quote[0].count(">") if quote else 0,
         body=[],
     )
     _take_code_behind_label(inner, opener.start("info"), fence)
@@ -216,8 +215,8 @@ def _open_glued(line: Line, number: int) -> _Fence | None:
 
 def _strip(line: Line, fence: _Fence) -> Line:
     """Take off the quote marks and the indentation that the opening fence had."""
-    if fence.prefix is not None:
-        quote = fence.prefix.match(line.text)
+    for _ in range(fence.quotes):
+        quote = _QUOTE_MARK.match(line.text)
         line = line.drop(quote.end()) if quote else line
     extra = len(line.text) - len(line.text.lstrip(" "))
     return line.drop(min(extra, fence.indent))
