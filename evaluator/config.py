@@ -104,6 +104,7 @@ class ServerSection(_Section):
     max_reply_bytes: Annotated[int, Field(ge=1024)] = 2 * 1024 * 1024
     attempts: Annotated[int, Field(ge=1, le=20)] = 5
     retry_total_s: Annotated[float, Field(gt=0)] = 300.0
+    """Longest waiting between the tries of one call, all together."""
     parallel_models: bool = False
     """Whether several models of one server are asked at a time."""
     trust_env: bool = True

@@ -21,7 +21,7 @@ _NEEDED_BYTES = 2 * 1024**3
 _TESTS = "from solution import double\n\n\ndef test_double():\n    assert double(4) == 8\n"
 _PROBES: tuple[tuple[str, str, RunVerdict], ...] = (
     ("a good program passes", "def double(x):\n    return 2 * x\n", RunVerdict.PASSED),
-    ("an empty program fails", "", RunVerdict.RUNTIME_ERROR),
+    ("an empty program fails", "", RunVerdict.TESTS_FAILED),
     ("a wrong program fails", "def double(x):\n    return 3 * x\n", RunVerdict.TESTS_FAILED),
     ("an endless program is stopped", "while True:\n    pass\n", RunVerdict.CPU_LIMIT),
     (

@@ -18,9 +18,10 @@ PARTS: tuple[Part, ...] = ("shown", "holdout")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobMaker:
-    """Makes the jobs of a run: limits of the task over limits of the run, one hash seed per task.
+    """Makes the jobs of a run: limits of the task over limits of the run, one hash seed for all.
 
-    The hash seed is the same for every model, so that no model is luckier with set order than another.
+    One hash seed per run: no model is luckier with set order than another, equal scripts are the same
+    job, and a container may be made before it is known what will run in it.
     """
 
     section: SandboxSection = field(default_factory=SandboxSection)
@@ -42,7 +43,7 @@ class JobMaker:
             level=self.level(task, part),
             limits=self._limits(task),
             profile=self._profile(task),
-            hash_seed=derived_int(32, self.seed, task.task_id),
+            hash_seed=derived_int(32, self.seed, "hash"),
             may_skip=self.may_skip.get((task.task_id, part), ()),
         )
 

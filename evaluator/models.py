@@ -3,10 +3,18 @@
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from evaluator.config import Config, ModelSection
+from evaluator.config import Config, ModelSection, api_key
 from evaluator.errors import UsageProblem
 from evaluator.plan import Plan, make_plan
-from evaluator.servers import ModelSpec, ServerModels, choose, discover, parse_model_spec
+from evaluator.servers import (
+    ModelSpec,
+    ServerModels,
+    choose,
+    discover,
+    list_models,
+    parse_model_spec,
+)
+from repair.errors import BadReply, ModelMissing, RequestRefused
 
 DEMO_CONCURRENCY = 4
 
@@ -41,9 +49,8 @@ def loaded_model() -> tuple[ModelSection, ...]:
 
 def demo_plan(config: Config, stack: ExitStack) -> Plan:
     """Serve the recorded replies for as long as `stack` lives, and plan a run over them."""
-    from prompts.recordings import demo_root, load_recordings, recordings_sha256  # noqa: PLC0415
-
     from evaluator.recorded import RecordedServer  # noqa: PLC0415 - only the demo needs it
+    from prompts.recordings import demo_root, load_recordings, recordings_sha256  # noqa: PLC0415
 
     recordings = load_recordings(demo_root())
     server = stack.enter_context(RecordedServer(recordings))
@@ -54,6 +61,25 @@ def demo_plan(config: Config, stack: ExitStack) -> Plan:
     # The port differs from run to run; the replies are what the server is.
     server_id = f"recorded:{recordings_sha256(recordings)[:16]}"
     return make_plan(config, models, recorded_demo=True, server_id=server_id)
+
+
+def recorded_models(plan: Plan) -> frozenset[str]:
+    """Look at every server before the run, and give the labels of the models that are recordings.
+
+    Raises:
+        Transient: nobody answers at an address.
+        AuthFailed: a key is not accepted.
+        ConfigProblem: the key that a model's section names is not in the environment.
+    """
+    recorded = set()
+    for model in plan.models:
+        try:
+            server = list_models(model.section.base_url, api_key(model.section))
+        except (BadReply, ModelMissing, RequestRefused):
+            continue  # some servers list no models and answer all the same
+        if server.recorded:
+            recorded.add(model.entry.label)
+    return frozenset(recorded)
 
 
 def _named(spec: ModelSpec, config: Config, api_key_env: str | None) -> ModelSection:

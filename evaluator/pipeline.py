@@ -32,10 +32,16 @@ class Parts:
     cleaner: Cleaning
     jobs: JobMaker
     slots: int
+    recorded: frozenset[str] = frozenset()
+    """Labels of models whose server plays recordings."""
 
 
-def open_client(model: PlannedModel, plan: Plan, stop: threading.Event) -> tuple[LLM, ExitStack]:
+def open_client(
+    model: PlannedModel, plan: Plan, stop: threading.Event, *, recorded: bool
+) -> tuple[LLM, ExitStack]:
     """Open the client of a model, with retries around it; the stack closes it.
+
+    `recorded` servers are told which call each request is; nobody else is.
 
     Raises:
         ConfigProblem: the key that the model's section names is not in the environment.
@@ -56,8 +62,8 @@ def open_client(model: PlannedModel, plan: Plan, stop: threading.Event) -> tuple
         model=model.section.name,
         api_key=api_key(model.section),
         limits=limits,
-        trust_env=server.trust_env and not plan.recorded_demo,
-        send_call_id=plan.recorded_demo,
+        trust_env=server.trust_env and not recorded,
+        send_call_id=recorded,
     )
     stack.callback(client.close)
     return RetryingLLM(client, attempts=server.attempts, total_s=server.retry_total_s, stop=stop), stack
@@ -139,7 +145,8 @@ class _Runner:
 
     def open_lane(self, model: PlannedModel, stack: ExitStack) -> Lane:
         """Open a model's client and give its samples."""
-        client, opened = open_client(model, self._plan, self._stop)
+        recorded = model.entry.label in self._parts.recorded
+        client, opened = open_client(model, self._plan, self._stop, recorded=recorded)
         stack.enter_context(opened)
         config = self._plan.config
         concurrency = model.section.concurrency

@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -18,10 +18,11 @@ from evaluator.cli import EXIT_INTERRUPTED, EXIT_OURS, EXIT_THRESHOLD
 from evaluator.config import Config, load_config
 from evaluator.errors import UsageProblem
 from evaluator.folders import run_folder
+from evaluator.jobs import PARTS, JobMaker
 from evaluator.journal import read_manifest
 from evaluator.log import configure_logging
 from evaluator.manifest import REDACTED, make_manifest, new_run_id
-from evaluator.models import demo_plan, loaded_model, named_models
+from evaluator.models import demo_plan, loaded_model, named_models, recorded_models
 from evaluator.pipeline import Parts, run_plan
 from evaluator.plan import Plan, check_same, make_plan
 from evaluator.preflight import check_controls
@@ -30,6 +31,7 @@ from evaluator.records import Manifest
 from evaluator.rundata import RunData
 from evaluator.safe_text import one_line
 from repair.feedback import Policy
+from sandbox.types import Level
 
 DEMO_NOTE = "RECORDED DEMO: no model was measured. The replies ship with mendbench."
 
@@ -157,7 +159,8 @@ def _print_plan(plan: Plan) -> None:
 
 def _bench(plan: Plan, kept: Manifest | None, values: Mapping[str, Any], stack: ExitStack) -> int:
     from repair.caged import Cleaner  # noqa: PLC0415 - only a real run needs it
-    from sandbox.engine import DockerSandbox  # noqa: PLC0415 - loads the Docker SDK
+    from sandbox.engine import DockerSandbox, connect  # noqa: PLC0415 - loads the Docker SDK
+    from sandbox.reaper import reap  # noqa: PLC0415
 
     run_id = kept.run_id if kept else new_run_id()
     folder = plan.config.bench.runs_dir / run_id
@@ -166,21 +169,29 @@ def _bench(plan: Plan, kept: Manifest | None, values: Mapping[str, Any], stack: 
     errors = Console(stderr=True)
     configure_logging(values["verbose"])
     section = plan.config.sandbox
+    recorded = recorded_models(plan)
+    with closing(connect()) as client:
+        reap(client)
     sandbox = stack.enter_context(DockerSandbox(run_id=run_id, runtime=section.runtime))
     stop = threading.Event()
     stack.enter_context(_terminate_cleanly())
     slots = values["slots"] or section.slots or os.cpu_count() or 1
     controls = check_controls(plan, sandbox, errors, slots=slots, stop=stop)
-    manifest = make_manifest(plan, run_id, sandbox.image(), sandbox.levels(), controls.warnings)
+    manifest = make_manifest(plan, run_id, sandbox.image(), _levels(plan, controls.jobs), controls.warnings)
     folder.mkdir(parents=True, exist_ok=True)
     configure_logging(values["verbose"], folder / "log.jsonl")
     cleaner = stack.enter_context(Cleaner(workers=slots))
-    parts = Parts(sandbox=sandbox, cleaner=cleaner, jobs=controls.jobs, slots=slots)
+    parts = Parts(sandbox=sandbox, cleaner=cleaner, jobs=controls.jobs, slots=slots, recorded=recorded)
     _say(errors, f"run {run_id} → {folder}")
     note = DEMO_NOTE if plan.recorded_demo else ""
     with LiveProgress(errors, plan.samples, note=note) as progress:
         run, outcome = run_plan(plan, manifest, folder, parts, progress, stop)
     return _conclude(run, folder, interrupted=outcome.interrupted, dead=outcome.dead_models, values=values)
+
+
+def _levels(plan: Plan, jobs: JobMaker) -> set[Level]:
+    parts = [(task, part) for task in plan.tasks for part in PARTS if part == "shown" or task.holdout]
+    return {jobs.level(task, part) for task, part in parts}
 
 
 def _conclude(

@@ -1,5 +1,7 @@
 """mendbench reap: remove what a bench left behind."""
 
+from contextlib import closing
+
 import click
 
 
@@ -9,6 +11,7 @@ def command() -> int:
     from sandbox.engine import connect  # noqa: PLC0415 - loads the Docker SDK
     from sandbox.reaper import reap  # noqa: PLC0415
 
-    removed = reap(connect())
+    with closing(connect()) as client:
+        removed = reap(client)
     click.echo(f"{len(removed)} containers removed")
     return 0

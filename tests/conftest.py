@@ -1,0 +1,47 @@
+"""What all tests share: no test leaves a container behind, and recorded data is optional."""
+
+import contextlib
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def data_folder():
+    """The folder of recorded third-party replies; tests that need it skip where it is not."""
+    folder = Path(os.environ.get("MENDBENCH_DATA", ROOT / ".." / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"recorded data is not here: {folder} (set MENDBENCH_DATA)")
+    return folder
+
+
+def orphans():
+    """Containers of ours whose owner is this process or has ended."""
+    from sandbox.connect import connect
+    from sandbox.owner import Owner, owner_id
+    from sandbox.reaper import LABEL_OWNER
+
+    with contextlib.closing(connect()) as client:
+        found = client.containers(all=True, filters={"label": LABEL_OWNER})
+    left = []
+    for entry in found:
+        owner = entry["Labels"][LABEL_OWNER]
+        parsed = Owner.parse(owner)
+        if owner == owner_id() or parsed is None or parsed.is_gone(0.0):
+            left.append(entry["Names"][0])
+    return left
+
+
+@pytest.fixture(autouse=True)
+def _no_container_is_left(request):
+    yield
+    if request.node.get_closest_marker("docker") is None:
+        return
+    deadline = time.monotonic() + 10
+    while orphans() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert [] == orphans()
