@@ -170,7 +170,8 @@ class Cleaner:
     def _cleaned(self, text: str, reasoning: str, required: tuple[str, ...], kind: AnswerKind) -> Script:
         request = {"text": text, "reasoning": reasoning, "required": required, "kind": kind, "trees": True}
         script, reason = self._ask(request)
-        if script is None and kind == "tests":
+        # A child may have died of the reply before, or of libcst: one more try, in a new one, without it.
+        if script is None and (kind == "tests" or reason == "worker_died"):
             script, _ = self._ask({**request, "trees": False})
             script = script and replace(script, reason=reason)
         return script or text_only(text, required, reason=reason)

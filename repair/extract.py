@@ -5,6 +5,7 @@ Parsing hostile text can crash the interpreter; outside of tests this runs in `r
 """
 
 import json
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -95,7 +96,8 @@ def _covered(view: View, oracle: Oracle) -> views.Covered:
         nonlocal spans
         if spans is None:
             spans = list(_solid_spans(view, oracle))
-        return any(start <= offset < end for start, end in spans)
+        at = bisect_right(spans, offset, key=lambda span: span[0]) - 1
+        return at >= 0 and offset < spans[at][1]
 
     return covered
 

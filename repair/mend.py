@@ -7,7 +7,7 @@ import html
 import re
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from repair.lexer import pieces, states
@@ -15,6 +15,8 @@ from repair.oracle import Facts, Oracle, same_tree, starts_with_language_name
 from repair.script import Edit, EditClass
 
 Mend = Callable[[str], str]
+
+_MAX_LAYERS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +41,16 @@ class Mended:
 
 def mend(text: str, oracle: Oracle) -> Mended:
     """Apply repairs one after the other until the text compiles; else give it back as it was."""
+    mended = _mended(text, oracle)
+    for _ in range(_MAX_LAYERS):
+        if not mended.facts.compiles or not disguised(mended.text):
+            break
+        again = _mended(mended.text, oracle)
+        mended = replace(again, edits=(*mended.edits, *again.edits))
+    return mended
+
+
+def _mended(text: str, oracle: Oracle) -> Mended:
     original = _undisguised(Mended(text=text, facts=oracle.facts(text)), oracle)
     best = original
     for rule in RULES:
@@ -77,8 +89,10 @@ def _applied(before: Mended, rule: Rule, oracle: Oracle) -> Mended:
 
 
 def language_line(text: str) -> str:
-    """Drop a first line that only names the language; it would compile, as a bare name."""
-    return text.lstrip().partition("\n")[2]
+    """Drop first lines that only name the language; they would compile, as bare names."""
+    while starts_with_language_name(text):
+        text = text.lstrip().partition("\n")[2]
+    return text
 
 
 def dedent(text: str) -> str:

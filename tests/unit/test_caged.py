@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from repair import caged
 from repair.caged import Cleaner, script_from
 from repair.clean import clean_reply
 from repair.errors import CleanerError
@@ -72,14 +73,25 @@ def test_degenerate_replies_give_a_script(cleaner, reply, kind):
 
 
 def test_a_killed_child_is_an_outcome_and_replaced(others):
-    """A child that dies at its work gives the text's largest block, and the next reply a new child."""
+    """A child that dies is replaced; its reply is cleaned by the next one, and says so."""
     with Cleaner(workers=1) as cleaner:
         assert cleaner.clean(CODE).outcome is CleanOutcome.RAW
         (pid,) = children() - others
         os.kill(pid, signal.SIGKILL)
         script = cleaner.clean(BLOCK)
-        assert (script.code, script.outcome, script.reason) == (CODE, CleanOutcome.UNPARSABLE, "worker_died")
-        assert cleaner.clean(BLOCK).outcome is CleanOutcome.CLEANED
+        assert (script.code, script.outcome, script.reason) == (CODE, CleanOutcome.CLEANED, "worker_died")
+        assert cleaner.clean(BLOCK).reason == ""
+
+
+DIES = "import sys; sys.stdout.buffer.write(b'\\0\\0\\0\\2[]'); sys.stdout.flush(); sys.stdin.buffer.read(1)"
+
+
+def test_a_reply_that_kills_every_child_keeps_its_block(monkeypatch):
+    """Where the next child dies too, the text's largest block goes on as it is."""
+    monkeypatch.setattr(caged, "_START", DIES)
+    with Cleaner(workers=1) as cleaner:
+        script = cleaner.clean(BLOCK)
+    assert (script.code, script.outcome, script.reason) == (CODE, CleanOutcome.UNPARSABLE, "worker_died")
 
 
 def test_a_frozen_child_is_an_outcome_and_replaced(others):

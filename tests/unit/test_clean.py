@@ -1,7 +1,7 @@
 """What cleaning makes of a reply: outcome, edits, and the promises that hold for every text."""
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from repair.clean import clean_reply
@@ -178,6 +178,8 @@ def test_any_text_gives_a_script(reply):
 
 @RELAXED
 @given(REPLIES)
+@example("PYTHON\nPYTHON\nx = 1")
+@example("p&#121;thon\nx = 1 &amp;&amp;lt; 2")
 def test_cleaning_twice_changes_nothing(reply):
     """Cleaned code is raw code to a second cleaning."""
     once = clean_reply(reply)
