@@ -7,7 +7,7 @@ recorded. Hostile text can crash a parser: the bench calls this through `repair.
 from dataclasses import replace
 
 from repair.extract import Extraction, search
-from repair.oracle import Oracle
+from repair.oracle import Oracle, tree_sha256
 from repair.rank import AnswerKind, Candidate
 from repair.script import CleanOutcome, Edit, EditClass, Script
 
@@ -57,6 +57,7 @@ def _script(text: str, best: Candidate, found: Extraction) -> Script:
         compiles=best.facts.compiles,
         reason="" if best.facts.compiles else best.facts.error,
         spans=best.spans,
+        syntax_sha256=tree_sha256(best.code) if best.facts.compiles else "",
     )
 
 

@@ -6,6 +6,7 @@ in the killable child of `repair.caged`.
 
 import ast
 import builtins
+import hashlib
 import symtable
 import warnings
 from collections.abc import Iterable, Iterator
@@ -152,6 +153,15 @@ def same_tree(one: str, other: str) -> bool:
             return ast.dump(ast.parse(one)) == ast.dump(ast.parse(other))
     except _REFUSALS:
         return False
+
+
+def tree_sha256(text: str) -> str:
+    """Hash the syntax tree of a text that compiles: layout and comments do not count."""
+    try:
+        with _quiet():
+            return hashlib.sha256(ast.dump(ast.parse(text)).encode("utf-8", "surrogatepass")).hexdigest()
+    except _REFUSALS:
+        return ""
 
 
 def starts_with_language_name(text: str) -> bool:

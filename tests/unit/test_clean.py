@@ -254,3 +254,13 @@ def test_rules_have_names_of_their_own():
     """Every repair of form is recorded under a name that no other has."""
     names = [rule.name for rule in RULES]
     assert len(set(names)) == len(names)
+
+
+def test_layout_is_no_difference():
+    """Two replies whose code differs in layout and comments alone have one syntax hash; others do not."""
+    one = clean_reply("```python\ndef f(x):\n    return x\n```")
+    two = clean_reply("```python\n# again\ndef f( x ):\n\n    return (x)\n```")
+    other = clean_reply("```python\ndef f(x):\n    return -x\n```")
+
+    assert one.code != two.code
+    assert one.fingerprint == two.fingerprint != other.fingerprint
