@@ -41,6 +41,13 @@ class Outcome:
     interrupted: bool = False
 
 
+def _start_and_join(threads: Sequence[threading.Thread]) -> None:
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
 class Scheduler:
     """Runs every sample of every lane.
 
@@ -65,13 +72,9 @@ class Scheduler:
         Raises:
             MendError: what broke; every worker has been told to stop.
         """
-        threads = [
-            threading.Thread(target=self._run_group, args=(group,), daemon=True, name=f"lane-{server}")
-            for server, group in self._groups(lanes).items()
-        ]
-        for thread in threads:
-            thread.start()
-        self._wait(threads)
+        over = threading.Event()
+        threading.Thread(target=self._run_all, args=(lanes, over), daemon=True, name="lanes").start()
+        self._wait(over)
         if self._fatal is not None:
             raise self._fatal
         return self._outcome
@@ -82,11 +85,19 @@ class Scheduler:
             groups.setdefault(lane.model if self._parallel else lane.server, []).append(lane)
         return groups
 
-    def _wait(self, threads: Sequence[threading.Thread]) -> None:
-        while any(thread.is_alive() for thread in threads):
+    def _run_all(self, lanes: Sequence[Lane], over: threading.Event) -> None:
+        threads = [
+            threading.Thread(target=self._run_group, args=(group,), daemon=True, name=f"lane-{server}")
+            for server, group in self._groups(lanes).items()
+        ]
+        _start_and_join(threads)
+        over.set()
+
+    def _wait(self, over: threading.Event) -> None:
+        # Not Thread.join: interrupted, it takes a living thread for a dead one (CPython 3.11).
+        while not over.is_set():
             try:
-                for thread in threads:
-                    thread.join(_TICK_S)
+                over.wait(_TICK_S)
             except KeyboardInterrupt:
                 if self._stop.is_set():
                     raise
@@ -102,10 +113,7 @@ class Scheduler:
                 )
                 for number in range(min(lane.workers, len(waiting)))
             ]
-            for worker in workers:
-                worker.start()
-            for worker in workers:
-                worker.join()
+            _start_and_join(workers)
 
     def _work(self, lane: Lane, waiting: deque[SampleSpec]) -> None:
         while not self._stop.is_set():
