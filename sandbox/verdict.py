@@ -3,7 +3,7 @@
 import signal
 from enum import StrEnum
 
-from sandbox.types import Evidence, KilledBy, Level, RunResult, TestOutcome
+from sandbox.types import Evidence, KilledBy, Level, RunResult, TestOutcome, TestRecord
 
 
 class RunVerdict(StrEnum):
@@ -62,17 +62,19 @@ def _judge_tests(result: RunResult) -> RunVerdict:
         return RunVerdict.RUNTIME_ERROR
     if not evidence.expected:
         return RunVerdict.NO_TESTS
-    if not _believable(evidence):
+    if not _believable(evidence, result.tests):
         return RunVerdict.TAMPERED
     return RunVerdict.PASSED if _all_passed(result) else RunVerdict.TESTS_FAILED
 
 
-def _believable(evidence: Evidence) -> bool:
+def _believable(evidence: Evidence, tests: tuple[TestRecord, ...]) -> bool:
+    # Tests that import what the script lacks are collected without it and fail to be with it.
+    explained = any(test.phase == "collect" for test in tests)
     return (
         evidence.finished
         and evidence.canaries_right
         and evidence.exit_consistent
-        and evidence.collected == evidence.expected
+        and (evidence.collected == evidence.expected or explained)
     )
 
 

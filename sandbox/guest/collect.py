@@ -21,6 +21,7 @@ class Collector:
         self._reporter = reporter
         self._defined = defined
         self._failed = False
+        self._count = 0
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_make_parametrize_id(self, val: object) -> None:
@@ -28,6 +29,11 @@ class Collector:
         name = stub.id_depends_on(val)
         if name:
             raise NotImplementedError(f"a test id needs the value of solution.{name}; {stub.HINT}")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_pycollect_makeitem(self, obj: object) -> list[Any] | None:
+        """A name of the script may look like a test (`from solution import *`) and is none."""
+        return [] if stub.is_stub(obj) else None
 
     def pytest_exception_interact(self, call: Any) -> None:
         """Report the first thing that kept a test from being collected."""
@@ -38,6 +44,14 @@ class Collector:
         exc = exc.__cause__ or exc
         self.refuse(f"{type(exc).__name__}: {text_of(exc, MAX_MESSAGE)}")
 
+    def pytest_itemcollected(self) -> None:
+        """Stop at the first test too many: there may be millions."""
+        self._count += 1
+        if self._count > MAX_TESTS:
+            self._failed = True
+            self.refuse(f"there are more than {MAX_TESTS} tests")
+            pytest.exit("too many tests")
+
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Report the ids."""
         if self._failed:
@@ -45,8 +59,6 @@ class Collector:
         strange = [item for item in session.items if not self._is_defined(item)]
         if strange:
             self.refuse(f"test {clean(strange[0].name, 200)} is not defined in the test file itself")
-        elif len(session.items) > MAX_TESTS:
-            self.refuse(f"{len(session.items)} tests are more than {MAX_TESTS}")
         else:
             self._reporter.send("collected", ids=[_id(item) for item in session.items])
 

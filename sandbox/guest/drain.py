@@ -55,11 +55,13 @@ class Lines:
 
     MAX_LINE = 64 * 1024
     MAX_TOTAL = 16 * 1024 * 1024
+    MAX_COUNT = 20_000
 
     def __init__(self, sink: Callable[[bytes], None]) -> None:
         self._sink = sink
         self._rest = bytearray()
         self._total = 0
+        self._count = 0
         self.broken = ""
 
     def feed(self, data: bytes) -> None:
@@ -72,6 +74,10 @@ class Lines:
             return
         self._rest += data
         *lines, self._rest = self._rest.split(b"\n")
+        self._count += len(lines)
+        if self._count > self.MAX_COUNT:
+            self.broken = "the report has too many lines"
+            return
         for line in lines:
             self._sink(bytes(line))
         if len(self._rest) > self.MAX_LINE:

@@ -1,6 +1,7 @@
 """From the events of a test run to records and evidence. Events come from a hostile process."""
 
 import secrets
+import signal
 from dataclasses import dataclass
 from typing import Any
 
@@ -142,7 +143,8 @@ class RunReport:
         if record is not None:
             return record
         if self._running == (TEST_FILE, test) and (facts.killed_for or facts.signal is not None):
-            return {"outcome": "timed_out" if facts.killed_for in {"wall", "cpu"} else "crashed"}
+            late = facts.killed_for in {"wall", "cpu"} or facts.signal == signal.SIGXCPU
+            return {"outcome": "timed_out" if late else "crashed"}
         if self._collect_error is not None:
             return {"outcome": "error", "phase": "collect", **self._collect_error}
         return {"outcome": "missing"}

@@ -83,6 +83,12 @@ class Recorder:
             exc = call.excinfo.value
             self._reporter.send("collect_failed", **describe(exc.__cause__ or exc, FILES))
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_pycollect_makeitem(self, collector: pytest.Collector, name: str) -> list[Any] | None:
+        """Do not look into what the script brought along, though it may look like a test."""
+        ours = str(collector.path) != suite.TESTS or not isinstance(collector, pytest.Module)
+        return None if ours or name in self._defined else []
+
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Leave out tests that the script brought along; report which remain."""

@@ -15,14 +15,14 @@ class StubMeta(ABCMeta):
     _kind = "value"
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        if not _is_stub(cls):
+        if not is_stub(cls):
             return super().__call__(*args, **kwargs)
         if len(args) == 1 and not kwargs and isinstance(args[0], types.FunctionType | type):
             return args[0]
         return cls._refuse("was called")
 
     def __getattr__(cls, name: str) -> Any:
-        if name.startswith("__") or not _is_stub(cls):
+        if name.startswith("__") or not is_stub(cls):
             raise AttributeError(name)
         kind = "member" if cls.__dict__["_kind"] == "enum" else "value"
         return make_stub(f"{cls.__name__}.{name}", kind)
@@ -37,12 +37,12 @@ class StubMeta(ABCMeta):
         return True
 
     def __str__(cls) -> str:
-        if not _is_stub(cls):
+        if not is_stub(cls):
             return super().__str__()
         return cls._refuse("was turned into text")
 
     def __repr__(cls) -> str:
-        return f"<stub of {cls.__name__}>" if _is_stub(cls) else super().__repr__()
+        return f"<stub of {cls.__name__}>" if is_stub(cls) else super().__repr__()
 
     def _refuse(cls, what: str) -> NoReturn:
         raise NotImplementedError(f"solution.{cls.__name__} {what} while the tests were collected; {HINT}")
@@ -74,7 +74,8 @@ for _name in ("float", "index", "contains"):
     setattr(StubMeta, f"__{_name}__", _operator)
 
 
-def _is_stub(value: object) -> bool:
+def is_stub(value: object) -> bool:
+    """Say whether a value is a stub itself, and not a class made from one."""
     return isinstance(value, StubMeta) and "_kind" in vars(value)
 
 
@@ -89,7 +90,7 @@ def id_depends_on(value: object) -> str:
 
     A function, a class and a member of an enumeration show by name, which the stub shares.
     """
-    if not isinstance(value, StubMeta) or not _is_stub(value):
+    if not isinstance(value, StubMeta) or not is_stub(value):
         return ""
     return "" if vars(value)["_kind"] in {"def", "class", "error", "enum", "member"} else value.__name__
 
