@@ -86,6 +86,9 @@ class _Splitter:
             last = self._rows[end - 1].strip()
             if end - 1 == start or set(last) != {fence.markup[0]} or len(last) < len(fence.markup):
                 raise self._error(f"this fence is never closed; end it with {fence.markup}", start)
+            if _swallows_section(fence):
+                message = f"this fence swallows a section; end it with {fence.markup}, or make it longer"
+                raise self._error(message, start)
 
     def _refuse_near_miss(self, heading: _Heading) -> None:
         name = _nearest(heading.title)
@@ -153,6 +156,14 @@ def _headings(tokens: list[Token]) -> Iterator[_Heading]:
 def _rows(token: Token) -> tuple[int, int]:
     assert token.map is not None
     return token.map[0], token.map[1]
+
+
+def _swallows_section(fence: Token) -> bool:
+    """Whether a fence was left open and then closed by the fence of a section below it."""
+    lines = fence.content.split("\n")
+    headings = {f"## {name}" for name in RESERVED}
+    inner = (line.strip().startswith(fence.markup) for line in lines)
+    return any(line.strip() in headings for line in lines) and any(inner)
 
 
 def _language(fence: Token) -> str:
