@@ -141,13 +141,13 @@ def _notes(task: Task) -> Iterator[str]:
 
 
 def _why(result: RunResult, verdict: RunVerdict) -> str:
+    if result.tests_error:
+        return f"{verdict}; {_first_line('', result.tests_error)}"
+    if result.exception is not None:
+        return f"{verdict}; {_first_line(result.exception.exc_type, result.exception.message)}"
     for test in result.tests:
         if test.outcome is not TestOutcome.PASSED and test.id not in result.may_skip:
             return f"{verdict}; {test.id} {test.outcome}: {_first_line(test.exc_type, test.message)}"
-    if result.exception is not None:
-        return f"{verdict}; {_first_line(result.exception.exc_type, result.exception.message)}"
-    if result.tests_error:
-        return f"{verdict}; {_first_line('', result.tests_error)}"
     return str(verdict)
 
 
