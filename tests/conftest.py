@@ -44,4 +44,4 @@ def _no_container_is_left(request):
     deadline = time.monotonic() + 10
     while orphans() and time.monotonic() < deadline:
         time.sleep(0.2)
-    assert [] == orphans()
+    assert orphans() == []
