@@ -48,10 +48,16 @@ def loaded_model() -> tuple[ModelSection, ...]:
 
 
 def demo_plan(config: Config, stack: ExitStack) -> Plan:
-    """Serve the recorded replies for as long as `stack` lives, and plan a run over them."""
+    """Serve the recorded replies for as long as `stack` lives, and plan a run over them.
+
+    Raises:
+        UsageProblem: more samples are wanted than were recorded.
+    """
     from evaluator.recorded import RecordedServer  # noqa: PLC0415 - only the demo needs it
     from prompts.recordings import demo_root, load_recordings, recordings_sha256  # noqa: PLC0415
 
+    if config.bench.samples != 1:
+        raise UsageProblem("the recorded demo has one reply per task: leave out --samples, or name a model")
     recordings = load_recordings(demo_root())
     server = stack.enter_context(RecordedServer(recordings))
     models = [

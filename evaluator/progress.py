@@ -89,4 +89,5 @@ class LiveProgress:
         due = time.monotonic() - self._said >= _QUIET_EVERY_S
         if not self._console.is_terminal and (due or self._done == self._total):
             self._said = time.monotonic()
-            self._console.print(Text(f"{self._done}/{self._total} samples: {self._tallies()}"))
+            line = f"{self._done}/{self._total} samples: {self._tallies()}"
+            self._console.print(Text(line), soft_wrap=True)
