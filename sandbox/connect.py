@@ -2,11 +2,13 @@
 
 import contextlib
 import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import docker
+from docker.constants import DEFAULT_UNIX_SOCKET
 from docker.errors import APIError, DockerException, ImageNotFound
 from docker.utils import kwargs_from_env
 from requests.exceptions import RequestException
@@ -25,11 +27,20 @@ def connect(base_url: str | None = None, timeout_s: int = TIMEOUT_S) -> docker.A
     Raises:
         EngineUnavailable: no engine answers there.
     """
+    settings: Any = (
+        {"base_url": base_url} if base_url else {"base_url": _desktop_socket(), **kwargs_from_env()}
+    )
     with engine_errors("connecting"):
-        if base_url:
-            return docker.APIClient(base_url, version="auto", timeout=timeout_s)
-        settings: Any = {"base_url": _desktop_socket(), **kwargs_from_env()}
+        _probe(settings["base_url"] or DEFAULT_UNIX_SOCKET)
         return docker.APIClient(version="auto", timeout=timeout_s, **settings)
+
+
+def _probe(base_url: str) -> None:
+    """Fail early on a socket where nobody listens: the SDK would leave its own end open."""
+    scheme, _, path = base_url.partition("://")
+    if scheme in {"unix", "http+unix"} and os.name == "posix":
+        with socket.socket(socket.AF_UNIX) as trial:
+            trial.connect("/" + path.lstrip("/"))
 
 
 def _desktop_socket() -> str | None:
@@ -49,7 +60,7 @@ def engine_errors(doing: str) -> Iterator[None]:
         raise ImageMissing(f"{doing}: {exc.explanation}; `make image` builds the sandbox image") from exc
     except APIError as exc:
         raise SandboxError(_explain(doing, str(exc.explanation or exc))) from exc
-    except (RequestException, DockerException, ConnectionError, TimeoutError) as exc:
+    except (RequestException, DockerException, OSError) as exc:
         raise EngineUnavailable(
             f"{doing}: the Docker engine does not answer ({exc}); is it running, is DOCKER_HOST right?"
         ) from exc

@@ -42,6 +42,12 @@ def _report_all(script: bytes, tests: bytes | None, fd: int) -> None:
     os._exit(0)
 
 
+def _line(source: bytes, number: int | None) -> str:
+    """Return a line of the source: errors of the compiler's later stages come without it."""
+    lines = source.decode("utf-8", "replace").splitlines()
+    return lines[number - 1] if number and 0 < number <= len(lines) else ""
+
+
 def examine(source: bytes, filename: str) -> dict[str, Any]:
     """Compile, and say what came of it."""
     try:
@@ -53,7 +59,7 @@ def examine(source: bytes, filename: str) -> dict[str, Any]:
             "message": clean(exc.msg, MAX_MESSAGE),
             "line": exc.lineno,
             "column": exc.offset,
-            "source": clean((exc.text or "").rstrip("\n"), MAX_NAME),
+            "source": clean((exc.text or _line(source, exc.lineno)).rstrip("\n"), MAX_NAME),
         }
     except (ValueError, RecursionError, MemoryError, OverflowError) as exc:
         return {"ok": False, "exc_type": type(exc).__name__, "message": clean(str(exc), MAX_MESSAGE)}

@@ -21,6 +21,8 @@ COLLECT_S = 20.0
 STARTUP_S = 30.0
 STARTUP_CPU_S = 30
 KEPT_AT_MOST = 128 * 1024
+PLAIN_ENDS = (0, 5)
+"""pytest's exit statuses when it has collected something, and nothing."""
 KILLED_BY = {"wall": "wall", "cpu": "cpu", "output": "output"}
 
 
@@ -105,6 +107,10 @@ class _Flow:
             tests_error = f"the tests cannot be collected without the script: {clean(why, 3000)}"
         elif not isinstance(ids, list) or "end" not in events or not all(type(part) is str for part in ids):
             tests_error = f"collecting the tests {_how_it_ended(facts)} before it was done"
+        elif events["end"].get("status") not in PLAIN_ENDS:
+            tests_error = (
+                f"collecting the tests failed with pytest's exit status {events['end'].get('status')}"
+            )
         elif not ids:
             tests_error = "the test file holds no tests"
         elif len(set(ids)) != len(ids):

@@ -127,7 +127,7 @@ class Recorder:
         text = None if long or explain is None else explain(op, left, right)
         return text if isinstance(text, str) else None
 
-    @pytest.hookimpl(wrapper=True, trylast=True)
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(self, call: Any) -> Generator[None, Any, Any]:
         """Keep the worst phase of the test as its record."""
         report = yield

@@ -17,6 +17,7 @@ CODE = "/work/code"
 SOLUTION = f"{CODE}/solution.py"
 TESTS = f"{CODE}/test_solution.py"
 MAX_ID = 200
+# What prints, or writes files, or costs start-up time. Fixtures that tests may ask for stay.
 OFF = (
     "cacheprovider",
     "terminal",
@@ -27,11 +28,9 @@ OFF = (
     "stepwise",
     "setuponly",
     "setupplan",
-    "debugging",
     "faulthandler",
     "threadexception",
     "unraisableexception",
-    "legacypath",
 )
 # Plugins are loaded only for tests that speak of them: each costs start-up time.
 PLUGINS = {

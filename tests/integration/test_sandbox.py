@@ -1,5 +1,6 @@
 """One real container per job: what honest code gets, and what goes wrong on our side."""
 
+import gc
 import http.server
 import shutil
 import socket
@@ -106,7 +107,7 @@ from solution import Point, area, Shape
 def point():
     return Point(1, 2)
 
-def test_fixture(point, tmp_path, monkeypatch, capsys):
+def test_fixture(point, tmp_path, tmpdir, monkeypatch, capsys, caplog, recwarn):
     print(point.x)
     assert capsys.readouterr().out == "1\\n"
 
@@ -166,7 +167,7 @@ def area(shape, side):
 """
     result = shared(script, tests)
 
-    assert set(outcomes(result).values()) == {"passed"}, result.tests
+    assert [test for test in result.tests if test.outcome != "passed"] == []
     assert set(outcomes(result)) == {
         "test_fixture",
         *(f"test_area[Shape.{shape}-{side}]" for shape in ("SQUARE", "CIRCLE") for side in (1, 2)),
@@ -547,6 +548,9 @@ def proxy():
     shutil.rmtree(folder)
 
 
+# The SDK leaves a socket open whose connection is refused.
+@pytest.mark.filterwarnings("ignore:.*unclosed:ResourceWarning")
+@pytest.mark.filterwarnings("ignore:.*socket:pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.skipif(not Path(ENGINE).exists(), reason="the engine is not on the usual socket")
 def test_engine_that_dies_mid_run(proxy):
     """An engine that goes away during a run is our failure; its container ends by itself and is reaped."""
@@ -564,10 +568,13 @@ def test_engine_that_dies_mid_run(proxy):
             time.sleep(0.05)
         time.sleep(1.0)
         proxy.cut()
-        error = answer.exception(timeout=60)
+        error = type(answer.exception(timeout=60))
     made.close()
+    # With it goes the traceback that holds the SDK's sockets.
+    del answer
+    gc.collect()
 
-    assert isinstance(error, EngineUnavailable)
+    assert error is EngineUnavailable
     deadline = time.monotonic() + 20
     while running() and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -586,12 +593,16 @@ class FullEngine(http.server.BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
+        self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(body)
 
     def do_GET(self):
         if self.path.endswith("/version"):
             self._answer(200, b'{"ApiVersion": "1.41"}')
+            return
+        if "/containers/" in self.path:
+            self._answer(200, b"[]")
             return
         labels = b'{"mendbench.identity": "i", "mendbench.python": "3.11.2", "mendbench.guest": "g", "mendbench.base": "b", "mendbench.packages": "p"}'
         self._answer(200, b'{"Id": "sha256:1", "Config": {"Labels": ' + labels + b"}}")
