@@ -22,7 +22,7 @@ PROTOCOL = 1
 MARGIN_S = 120.0
 """What the warden may need beside the wall limit: compiling, collecting, starting, on a busy machine."""
 MAX_SOURCE = 1024 * 1024
-MAX_INPUT = 8 * 1024 * 1024
+MAX_INPUT = 4 * 1024 * 1024
 
 
 class DockerSandbox:

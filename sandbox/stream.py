@@ -75,7 +75,8 @@ class FrameStream:
         Raises:
             LostResult: the other side does not take it.
         """
-        body = json.dumps(value).encode()
+        # Lone surrogates are for the guest to judge; as escapes everything else would be longer.
+        body = json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
         self._sock.settimeout(timeout_s)
         try:
             self._sock.sendall(FRAME_HEADER.pack(len(body)) + body)

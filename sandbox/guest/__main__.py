@@ -17,4 +17,6 @@ def main() -> None:
     module.main()
 
 
-main()
+# Not where multiprocessing imports this file once more, in a process that a script started.
+if __name__ == "__main__":
+    main()

@@ -145,7 +145,9 @@ def _limit(plan: Plan) -> None:
     with open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123 -- pathlib adds nothing here
         file.write("1000")
     resource.setrlimit(resource.RLIMIT_CPU, (plan.cpu_s, plan.cpu_s + 1))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (plan.file_bytes, plan.file_bytes))
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    file_bytes = plan.file_bytes if most == resource.RLIM_INFINITY else min(plan.file_bytes, most)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 

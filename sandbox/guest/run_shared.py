@@ -58,6 +58,8 @@ class Recorder:
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Compile the tests while nothing untrusted has run, then let the script in."""
         self._compile_tests(session.config)
+        # Last, and not ours to write in: for processes that the script starts, which import it anew.
+        sys.path.append(suite.CODE)
         self._reporter.begin(self._spec["cpu_s"])
         try:
             load_script()

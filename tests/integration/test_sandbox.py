@@ -296,6 +296,20 @@ def test_installed_packages_are_there(shared):
     assert judge(result) is RunVerdict.PASSED, result.tests
 
 
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_processes_of_a_script(shared, method):
+    """A script may use multiprocessing, whichever way its processes start."""
+    script = (
+        "import multiprocessing\n"
+        "def double(n):\n    return 2 * n\n"
+        f"def f():\n    with multiprocessing.get_context('{method}').Pool(2) as pool:\n        return pool.map(double, [1, 2])\n"
+    )
+
+    result = shared(script, "from solution import f\ndef test_f():\n    assert f() == [2, 4]\n")
+
+    assert judge(result) is RunVerdict.PASSED, result.tests
+
+
 # Level program
 
 
@@ -354,6 +368,15 @@ def test_program_ends_as_it_would_outside(program, script, exit_code, output):
 def test_program_that_waits_for_input_ends(program):
     """Without input a program finds its end and does not hang."""
     assert program("input()\n").exception.exc_type == "EOFError"
+
+
+def test_long_input_arrives_whole(program):
+    """A program gets all of its input, whatever the characters."""
+    text = "é€😀\n" * 100_000
+
+    result = program("import sys\nprint(len(sys.stdin.read()))\n", stdin=text)
+
+    assert result.stdout.text == f"{len(text)}\n"
 
 
 # Facts
