@@ -14,7 +14,7 @@ from repair.script import Script
 from sandbox.types import Frame, RunResult, TestOutcome, TestRecord
 
 MAX_CHARS = 1500
-"""Upper bound of a rendered feedback; the field's loops gain nothing from more (docs/metrics.md)."""
+"""Upper bound of a rendered feedback; the field's loops gain nothing from more."""
 _VALUE_CHARS = 300
 _FRAME_CHARS = 80
 """What the fence, its introduction and the blank lines take."""

@@ -184,7 +184,7 @@ def _line(
 
 
 def _curve_figure(x_label: str) -> tuple["Figure", "Axes"]:
-    figure, axes = _figure(width=440, height=300, left=46, right=10, top=10, bottom=44)
+    figure, axes = _figure(width=350, height=270, left=46, right=10, top=10, bottom=44)
     axes.set_xlabel(x_label, labelpad=6)
     axes.set_ylim(-0.02, 1.02)
     _percents(axes.yaxis)
