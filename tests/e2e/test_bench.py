@@ -143,6 +143,49 @@ def test_no_holdout_value_reaches_a_prompt(bench, small_tasks, small_replies):
     assert "test_hold" not in sent + told
 
 
+STRANGE = {
+    "big": "```python\nx = 1\n" + "y = 2  # and so on\n" * 600_000,
+    "deep": "```python\nx = " + "(" * 5000 + ")" * 5000 + "\n```",
+    "empty": "",
+    "null": None,
+    "surrogates": "```python\ndef double(x):\n    return '\ud83d'\n```",
+    "controls": "\x1b]0;owned\x07\x00```python\nprint('\x1b[2J\u202e')\n```<script>alert(1)</script>",
+    "[bold]markup[/]": "[red]```python\ndef double(x):\n    return 2 * x\n```",
+    "../x": "```python\ndef double(x):\n    return 2 * x\n```",
+}
+
+
+def test_strange_replies(bench, small_tasks):
+    """Huge, empty, broken and hostile replies, from models with hostile names, are verdicts and nothing else."""
+    from evaluator.recorded import RecordedServer
+
+    calls = [f"small/double/default/0/repair/{number}" for number in range(9)]
+    replies = {name: dict.fromkeys(calls, Reply(content=text)) for name, text in STRANGE.items()}
+    with RecordedServer(replies) as server:
+        done = bench(*words(server, small_tasks, *STRANGE, extra=("--task", "double", "--repairs", "1")))
+
+    assert done.returncode == 0, done.stderr
+    folder = bench.runs()[-1]
+    run = load_run(folder)
+    firsts = {trajectory.first.model: trajectory.first for trajectory in run.trajectories}
+    assert set(STRANGE) == set(firsts)
+    assert not any(trajectory.unscored for trajectory in run.trajectories)
+    verdicts = {name: str(first.verdict) for name, first in firsts.items()}
+    assert verdicts["../x"] == verdicts["[bold]markup[/]"] == "passed"
+    assert verdicts["empty"] == verdicts["null"] == "no_code"
+    assert verdicts["deep"] == "syntax_error"
+    assert "passed" not in {verdicts[name] for name in ("big", "surrogates", "controls")}
+    assert "reply_capped" in firsts["big"].flags
+    assert "\x1b" not in done.stdout + done.stderr
+    for path in folder.rglob("*"):
+        if path.is_file():
+            path.read_bytes().decode("utf-8")
+    assert "<script>" not in (folder / "report.html").read_text()
+    assert bench("export", "latest", "--out", "exported").returncode == 0
+    assert not (bench.folder.parent / "x").exists()
+    assert {path.parent for path in bench.folder.iterdir()} == {bench.folder}
+
+
 class TestLiveServer:
     def test_llama(self, bench, small_tasks, llama_server, fingerprints):
         """A live model's garbage goes through cleaning, sandbox and repairs, and resuming asks nothing again."""
