@@ -1,7 +1,9 @@
 """The command line. Commands live in evaluator/commands and are loaded when they are called."""
 
 import importlib
+import os
 import sys
+import traceback
 from collections.abc import Mapping
 from importlib import metadata
 
@@ -65,8 +67,14 @@ def main() -> None:
     except MendError as exc:
         code = _fail(exc, EXIT_OURS)
     except BrokenPipeError:
-        # The reader of our output has gone; nothing is left to say.
-        sys.stderr.close()
+        # The reader of our output has gone; nothing is left to say, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = EXIT_OURS
+    except OSError as exc:
+        code = _fail(exc, EXIT_OURS)
+    except Exception:  # noqa: BLE001 - the last line of defence
+        # Not a threshold that was missed: our own fault, and worth a report.
+        sys.stderr.write(f"mendbench: this is a bug; please report it\n{traceback.format_exc()}")
         code = EXIT_OURS
     sys.exit(code if isinstance(code, int) else 0)
 

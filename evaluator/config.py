@@ -1,12 +1,13 @@
 """bench.toml: flags over file over defaults; unknown keys are refused with their path."""
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from evaluator.errors import ConfigProblem
 from repair.feedback import Policy
@@ -15,6 +16,9 @@ from repair.loop import LoopConfig, Style
 from sandbox.types import PROFILES, Level
 
 DEFAULT_FILE = "bench.toml"
+_SECRET = re.compile(r"(?i)(x-)?(api[_-]?key|authorization|password|secret|(access|auth|bearer)[_-]?token)")
+_HARMLESS = frozenset({"bench.runs_dir", "sandbox.slots"})
+_OURS = frozenset({"model", "messages", "stream", "stream_options", "n"})
 
 
 class _Section(BaseModel):
@@ -37,6 +41,17 @@ class BenchSection(_Section):
     holdout: Literal["passed", "always"] = "passed"
     """When the holdout runs: only after the shown tests passed, or always (for measuring)."""
 
+    @field_validator("tasks_dir")
+    @classmethod
+    def _absolute(cls, path: Path | None) -> Path | None:
+        # A run is resumed from wherever its user stands then.
+        return path.resolve() if path else None
+
+    @field_validator("templates")
+    @classmethod
+    def _absolute_templates(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(str(Path(name).resolve()) if "/" in name else name for name in names)
+
 
 class ModelSection(_Section):
     """[[models]]: one model behind one server."""
@@ -47,6 +62,17 @@ class ModelSection(_Section):
     """Name of the environment variable that holds the key; the key itself is never written down."""
     concurrency: Annotated[int, Field(ge=1, le=256)] = 4
     extra_body: dict[str, Any] = Field(default_factory=dict)
+    """Sent with every request as it is, and written into the journal."""
+
+    @field_validator("extra_body")
+    @classmethod
+    def _no_secrets(cls, value: dict[str, Any]) -> dict[str, Any]:
+        for key in value:
+            if _SECRET.fullmatch(key):
+                raise ValueError(f"{key!r} would be written into the journal; use api_key_env")
+            if key in _OURS:
+                raise ValueError(f"{key!r} is set by mendbench itself")
+        return value
 
 
 class SamplingSection(_Section):
@@ -151,14 +177,38 @@ def load_config(path: Path | None, flags: Mapping[str, Mapping[str, Any]]) -> Co
         ConfigProblem: names the file, the key's path and what is wrong with it.
     """
     raw, source = _read(path)
+    return overlay(raw, flags, source)
+
+
+def overlay(raw: Mapping[str, Any], flags: Mapping[str, Mapping[str, Any]], source: str) -> Config:
+    """Lay flags (by section; None: not given) over what `source` says, and validate.
+
+    Raises:
+        ConfigProblem: names the source, the key's path and what is wrong with it.
+    """
+    merged = dict(raw)
     for section, values in flags.items():
         chosen = {key: value for key, value in values.items() if value is not None}
         if chosen:
-            raw[section] = {**_table(raw, section, source), **chosen}
+            merged[section] = {**_table(merged, section, source), **chosen}
     try:
-        return Config.model_validate(raw)
+        return Config.model_validate(merged)
     except ValidationError as exc:
         raise ConfigProblem(_explain(exc, source)) from exc
+
+
+def differences(one: Config, other: Config) -> list[str]:
+    """List what two configurations say differently, as `section.key: this, not that`.
+
+    Models are left out, and what changes no result.
+    """
+    first, second = (config.model_dump(mode="json", exclude={"models"}) for config in (one, other))
+    return [
+        f"{section}.{key}: {second[section][key]}, not {values[key]}"
+        for section, values in first.items()
+        for key in values
+        if first[section][key] != second[section][key] and f"{section}.{key}" not in _HARMLESS
+    ]
 
 
 def api_key(model: ModelSection) -> str | None:
@@ -192,7 +242,7 @@ def _read(path: Path | None) -> tuple[dict[str, Any], str]:
         raise ConfigProblem(f"{chosen}: {exc}") from exc
 
 
-def _table(raw: dict[str, Any], section: str, source: str) -> dict[str, Any]:
+def _table(raw: Mapping[str, Any], section: str, source: str) -> dict[str, Any]:
     value = raw.get(section, {})
     if not isinstance(value, dict):
         raise ConfigProblem(f"{source}: {section} must be a table: [{section}]")

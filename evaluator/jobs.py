@@ -48,11 +48,18 @@ class JobMaker:
         )
 
     def level(self, task: Task, part: Part = "shown") -> Level:
-        """How far the tests of this part are kept from the script."""
+        """How far the tests of this part are kept from the script.
+
+        Raises:
+            ConfigProblem: the task asks for a level that is not available.
+        """
         tests = task.tests if part == "shown" else task.holdout
         if tests is None or task.grading == Level.PROGRAM:
             return Level.PROGRAM
-        return Level(task.grading) if task.grading else self.section.grading
+        level = Level(task.grading) if task.grading else self.section.grading
+        if level is Level.PROCESS:
+            raise ConfigProblem(f"{task.path}: `grading: process` is not available yet; leave it out")
+        return level
 
     def _limits(self, task: Task) -> Limits:
         base = Limits(wall_s=self.section.wall_s, cpu_s=self.section.cpu_s)

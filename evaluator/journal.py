@@ -15,7 +15,7 @@ from typing import Any, Self, TypeVar
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
-from evaluator.errors import DiskFull, JournalProblem, RunIncompatible, RunLocked
+from evaluator.errors import DiskFull, JournalProblem, RunIncompatible, RunLocked, Stopped
 from evaluator.records import (
     ARTIFACT_CHARS,
     SCHEMA_VERSION,
@@ -67,19 +67,26 @@ class Journal:
             write_atomically(self.folder / MANIFEST, manifest.model_dump_json(indent=1) + "\n")
 
     def append(self, record: CompletionRecord | AttemptRecord) -> None:
-        """Write one record and return when it is on disk."""
+        """Write one record and return when it is on disk.
+
+        Raises:
+            Stopped: the journal is closed.
+        """
         name = COMPLETIONS if isinstance(record, CompletionRecord) else ATTEMPTS
         with self._lock, _translated(self.folder):
+            if not self._files:
+                raise Stopped
             stored = _shelve(record.model_dump(mode="json"), self.folder / "artifacts")
             line = json.dumps(stored, ensure_ascii=True, separators=(",", ":")) + "\n"
             _append_line(self._files[name], line.encode())
 
     def close(self) -> None:
         """Close the files and let go of the folder. Safe to call twice."""
-        for descriptor in self._files.values():
-            os.close(descriptor)
-        self._files = {}
-        self._owner.release()
+        with self._lock:
+            for descriptor in self._files.values():
+                os.close(descriptor)
+            self._files = {}
+            self._owner.release()
 
     def __enter__(self) -> Self:
         return self
@@ -274,6 +281,6 @@ def _translated(folder: Path) -> Iterator[None]:
         if exc.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
             raise DiskFull(
                 f"{folder}: the disk is full. What is written stays valid: free some space, "
-                f"then continue with `mendbench bench --resume {folder.name}`."
+                f"then continue with `mendbench bench --resume {folder}`."
             ) from exc
         raise JournalProblem(f"{folder}: cannot be written: {exc}") from exc

@@ -2,7 +2,6 @@
 
 import os
 import platform
-import re
 import secrets
 import shutil
 import subprocess
@@ -30,8 +29,7 @@ _PACKAGES = (
     "scipy",
     "matplotlib",
 )
-_SECRET = re.compile(r"(?i)key|token|secret|password|authorization|credential")
-REDACTED = "[redacted]"
+REDACTED = "redacted"
 
 
 def new_run_id() -> str:
@@ -79,30 +77,14 @@ def version() -> str:
     return metadata.version("mendbench")
 
 
-def redact(value: Any) -> Any:
-    """Take secrets out of a configuration: values of telling names, and credentials in URLs."""
-    if isinstance(value, dict):
-        return {
-            key: REDACTED if _telling(key) and isinstance(item, str) else redact(item)
-            for key, item in value.items()
-        }
-    if isinstance(value, list | tuple):
-        return [redact(item) for item in value]
-    return _redact_url(value) if isinstance(value, str) else value
-
-
-def _telling(key: str) -> bool:
-    # api_key_env names a variable; max_tokens and the like are numbers and stay anyway.
-    return bool(_SECRET.search(key)) and not key.endswith("_env")
+def redact(config: dict[str, Any]) -> dict[str, Any]:
+    """Take the credentials out of the servers' addresses: the only secrets that a configuration can hold."""
+    models = [{**model, "base_url": _redact_url(model["base_url"])} for model in config["models"]]
+    return {**config, "models": models}
 
 
 def _redact_url(text: str) -> str:
-    if "://" not in text or "@" not in text:
-        return text
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        return REDACTED
+    parts = urlsplit(text)
     if "@" not in parts.netloc:
         return text
     return urlunsplit(parts._replace(netloc=f"{REDACTED}@{parts.netloc.rpartition('@')[2]}"))

@@ -11,7 +11,9 @@ from evaluator.servers import (
     ServerModels,
     choose,
     discover,
+    display_url,
     list_models,
+    normalise_base_url,
     parse_model_spec,
 )
 from repair.errors import BadReply, ModelMissing, RequestRefused
@@ -80,7 +82,8 @@ def recorded_models(plan: Plan) -> frozenset[str]:
     recorded = set()
     for model in plan.models:
         try:
-            server = list_models(model.section.base_url, api_key(model.section))
+            trust_env = plan.config.server.trust_env
+            server = list_models(model.section.base_url, api_key(model.section), trust_env=trust_env)
         except (BadReply, ModelMissing, RequestRefused):
             continue  # some servers list no models and answer all the same
         if server.recorded:
@@ -89,15 +92,21 @@ def recorded_models(plan: Plan) -> frozenset[str]:
 
 
 def _named(spec: ModelSpec, config: Config, api_key_env: str | None) -> ModelSection:
+    known = [model for model in config.models if model.name == spec.name]
     if spec.base_url is not None:
-        known = next((model for model in config.models if model.name == spec.name), None)
-        base = known or ModelSection(name=spec.name, base_url=spec.base_url)
-        update = {"base_url": spec.base_url, "api_key_env": api_key_env or base.api_key_env}
-        return base.model_copy(update=update)
-    configured = [model for model in config.models if model.name == spec.name]
-    if len(configured) == 1:
-        return configured[0]
-    return ModelSection(name=spec.name, base_url=_server_of(spec.name).base_url, api_key_env=api_key_env)
+        # Key and parameters belong to an address: nothing of another server's section is sent there.
+        place = display_url(spec.base_url)
+        known = [model for model in known if display_url(normalise_base_url(model.base_url)) == place]
+    if len(known) > 1:
+        raise UsageProblem(_which(spec.name, [display_url(model.base_url) for model in known]))
+    url = spec.base_url or (known[0].base_url if known else _server_of(spec.name).base_url)
+    section = known[0] if known else ModelSection(name=spec.name, base_url=url)
+    return section.model_copy(update={"base_url": url, "api_key_env": api_key_env or section.api_key_env})
+
+
+def _which(name: str, places: Sequence[str]) -> str:
+    commands = "\n".join(f"  --model '{name}@{place}'" for place in places)
+    return f"model {name!r} is on several servers. Say which one:\n{commands}"
 
 
 def _server_of(name: str) -> ServerModels:
@@ -106,8 +115,7 @@ def _server_of(name: str) -> ServerModels:
     if len(having) == 1:
         return having[0]
     if having:
-        commands = "\n".join(f"  --model '{name}@{server.shown}'" for server in having)
-        raise UsageProblem(f"model {name!r} is on several servers. Say which one:\n{commands}")
+        raise UsageProblem(_which(name, [server.shown for server in having]))
     answered = ", ".join(server.shown for server in servers) or "none"
     raise UsageProblem(
         f"model {name!r} is on no server of this machine (answered: {answered}). "

@@ -23,6 +23,8 @@ from evaluator.scheduler import Lane, Outcome, Scheduler
 from repair.llm import LLM
 from sandbox.backend import Sandbox
 
+_GAVE_UP = "gave up on model"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
@@ -84,6 +86,8 @@ def run_plan(
         runner = _Runner(plan, folder, journal, parts, watcher, stop)
         lanes = [runner.open_lane(model, stack) for model in plan.models]
         scheduler = Scheduler(runner.run_one, stop, parallel_models=plan.config.server.parallel_models)
+        # Whatever ends this, workers that still run must begin nothing new while their clients close.
+        stack.callback(stop.set)
         outcome = scheduler.run(lanes)
         if not outcome.interrupted:
             journal.write_manifest(_ended(manifest, outcome))
@@ -95,19 +99,25 @@ def _settle_manifest(journal: Journal, manifest: Manifest, folder: Path) -> Mani
     if not (folder / "run.json").exists():
         journal.write_manifest(manifest)
         return manifest
-    kept = read_manifest(folder)
+    kept = read_manifest(folder).model_copy(update={"finished": None})
     if kept.image.identity != manifest.image.identity:
         raise RunIncompatible(
             f"run {kept.run_id} ran in image {kept.image.identity[:12]}, but the sandbox image is now "
             f"{manifest.image.identity[:12]}: verdicts would not be comparable. Start a new run, or go back "
             "to the version of mendbench that made it."
         )
+    made, ours = (f"{each.version} {each.git.get('commit', '')[:12]}".strip() for each in (kept, manifest))
+    if made != ours:
+        note = f"made by mendbench {made}, resumed by {ours}: cleaning or feedback may differ"
+        kept = kept.model_copy(update={"warnings": tuple(dict.fromkeys((*kept.warnings, note)))})
+    journal.write_manifest(kept)
     return kept
 
 
 def _ended(manifest: Manifest, outcome: Outcome) -> Manifest:
-    dead = tuple(f"model {label} gave up: {why}" for label, why in sorted(outcome.dead_models.items()))
-    warnings = (*(text for text in manifest.warnings if text not in dead), *dead)
+    dead = tuple(f"{_GAVE_UP} {label}: {why}" for label, why in sorted(outcome.dead_models.items()))
+    # A model that gave up before a resume may have worked since.
+    warnings = (*(text for text in manifest.warnings if not text.startswith(_GAVE_UP)), *dead)
     return manifest.model_copy(update={"finished": now(), "warnings": warnings})
 
 

@@ -115,13 +115,20 @@ def _planned(models: Sequence[ModelSection], server_id: str | None) -> tuple[Pla
     planned = []
     for model in models:
         url = normalise_base_url(model.base_url)
-        label = model.name if shared[model.name] == 1 else f"{model.name}@{urlsplit(url).netloc}"
+        label = model.name if shared[model.name] == 1 else f"{model.name}@{_place(url)}"
         entry = ModelEntry(
             label=label, name=model.name, server=server_id or display_url(url), base_url=display_url(url)
         )
         planned.append(PlannedModel(entry=entry, section=model.model_copy(update={"base_url": url})))
     _refuse_twice([model.entry.label for model in planned], "model")
     return tuple(planned)
+
+
+def _place(url: str) -> str:
+    """Name a server by host and port, and by its path where that is not the usual one."""
+    parts = urlsplit(display_url(url))
+    host = parts.netloc.rpartition("@")[2]
+    return host if parts.path == "/v1" else host + parts.path
 
 
 def _refuse_twice(names: Sequence[str], what: str) -> None:

@@ -38,9 +38,12 @@ def check_controls(
     """Run the controls of every task that has not passed them in this image before.
 
     Raises:
-        UsageProblem: some task does not test what it asks for; says which and how.
+        UsageProblem: some task does not test what it asks for, or cannot be run; says which and how.
     """
     maker = JobMaker(section=plan.config.sandbox, seed=plan.config.sampling.seed)
+    for task in plan.tasks:
+        for part in PARTS:
+            maker.job(task, "", part)  # raises what is wrong with a task's limits or level
     if not plan.config.bench.check_tasks:
         return Controls(jobs=maker, warnings=("the tasks' controls were not run (check_tasks = false)",))
     image = sandbox.image()

@@ -26,6 +26,7 @@ class Known:
         self._lock = threading.Lock()
         self._completions = {record.key: record for record in completions}
         self._runs: dict[str, RunResult] = {}
+        self._alone: dict[str, threading.Lock] = {}
         for attempt in attempts:
             self.learn(attempt)
 
@@ -38,6 +39,11 @@ class Known:
         """Look up the facts of a run."""
         with self._lock:
             return self._runs.get(key)
+
+    def alone(self, key: str) -> threading.Lock:
+        """Give the lock under which the run of a key is done."""
+        with self._lock:
+            return self._alone.setdefault(key, threading.Lock())
 
     def add_completion(self, record: CompletionRecord) -> None:
         """Remember a reply."""
@@ -171,12 +177,14 @@ class RememberingSandbox:
             EngineGone: no engine answers any more; the run cannot go on.
         """
         key = verdict_key(job, self._image)
-        result = self._known.run(key)
-        if result is not None:
-            return result, key, True
-        with self._slots:
-            result = self._try(job)
-        self._known.add_run(key, result)
+        # Equal jobs wait for each other: two results under one key could tell two stories on resume.
+        with self._known.alone(key):
+            result = self._known.run(key)
+            if result is not None:
+                return result, key, True
+            with self._slots:
+                result = self._try(job)
+            self._known.add_run(key, result)
         return result, key, False
 
     def _try(self, job: Job) -> RunResult:

@@ -19,6 +19,8 @@ from sandbox.types import RunResult
 from sandbox.verdict import judge
 
 Style = Literal["chat", "fresh"]
+NO_ROOM = "context_overflow"
+"""Script.reason of a call that did not fit the model's context."""
 _SHRUNK_CHARS = 400
 _REPLY_CHARS = 16_000
 """A longer reply is not sent back whole: its script stands for it."""
@@ -33,6 +35,8 @@ class Stop(StrEnum):
     TOKENS = "tokens"
     SECONDS = "seconds"
     STUCK = "stuck"
+    CONTEXT = "context"
+    """The conversation does not fit the model's context any more."""
     LLM_ERROR = "llm_error"
     SANDBOX_ERROR = "sandbox_error"
 
@@ -125,6 +129,8 @@ def next_call(attempts: list[Attempt], config: LoopConfig) -> CallKind | Stop:
     stop = _final(last) or _spent(attempts, config)
     if stop:
         return stop
+    if last.script.reason == NO_ROOM and last.kind is not CallKind.LENGTH:
+        return Stop.CONTEXT
     if last.truncated and CallKind.LENGTH not in kinds:
         return CallKind.LENGTH
     if last.script.code is None and CallKind.FORMAT not in kinds:
@@ -185,18 +191,25 @@ def _attempt(
             completion = stages.ask(request)
     except ServerFatal:
         raise
+    except ContextOverflow as exc:
+        # What the model holds already is scored; only a task that does not fit at all is nobody's failure.
+        verdict = Verdict.NO_CODE if before else Verdict.LLM_ERROR
+        return _unanswered(request, feedback, verdict, NO_ROOM, exc)
     except LLMError as exc:
-        none = Script(code=None, outcome=CleanOutcome.NO_CODE, reason="llm_error")
-        return Attempt(
-            request=request,
-            completion=None,
-            script=none,
-            shown=None,
-            verdict=Verdict.LLM_ERROR,
-            feedback=feedback,
-            error=str(exc),
-        )
+        return _unanswered(request, feedback, Verdict.LLM_ERROR, "llm_error", exc)
     return _judged(request, completion, feedback, stages)
+
+
+def _unanswered(request: Request, feedback: str, verdict: Verdict, reason: str, exc: LLMError) -> Attempt:
+    return Attempt(
+        request=request,
+        completion=None,
+        script=Script(code=None, outcome=CleanOutcome.NO_CODE, reason=reason),
+        shown=None,
+        verdict=verdict,
+        feedback=feedback,
+        error=str(exc),
+    )
 
 
 def _judged(request: Request, completion: Completion, feedback: str, stages: Stages) -> Attempt:
@@ -235,8 +248,8 @@ def _request(
 
 
 def _sampling(start: Start, kind: CallKind, before: list[Attempt], config: LoopConfig) -> Sampling:
-    # A budget that was raised after truncation stays raised.
-    sampling = before[-1].request.sampling if before else start.sampling
+    # A budget that was raised after truncation stays raised, unless there was no room for it.
+    sampling = _answered(before).request.sampling if before else start.sampling
     sampling = replace(sampling, temperature=start.sampling.temperature)
     if kind is CallKind.LENGTH and sampling.max_tokens is not None:
         return replace(sampling, max_tokens=sampling.max_tokens * config.length_factor)
@@ -251,13 +264,18 @@ def _messages(
     """Give the messages of the next call, and what of them is feedback."""
     if kind in {CallKind.FIRST, CallKind.FRESH} or config.policy is Policy.NONE:
         return start.messages, ""
-    last = before[-1]
+    last = _answered(before)
     if kind is CallKind.LENGTH:
         return last.request.messages, ""
     feedback = render(last.verdict, last.script, last.shown, config.policy, limit=limit).text
     thread = start.messages if config.style == "fresh" else last.request.messages
     said = Message(role="assistant", content=_as_said(last))
     return (*thread, said, Message(role="user", content=feedback)), feedback
+
+
+def _answered(before: list[Attempt]) -> Attempt:
+    """Give the last attempt that the model answered: what a conversation can go on from."""
+    return next(attempt for attempt in reversed(before) if attempt.completion is not None)
 
 
 def _as_said(attempt: Attempt) -> str:

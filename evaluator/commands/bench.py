@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.text import Text
 
 from evaluator.cli import EXIT_INTERRUPTED, EXIT_OURS, EXIT_THRESHOLD
-from evaluator.config import Config, load_config
-from evaluator.errors import UsageProblem
+from evaluator.config import Config, differences, load_config, overlay
+from evaluator.errors import ConfigProblem, RunIncompatible, UsageProblem
 from evaluator.folders import run_folder
 from evaluator.jobs import PARTS, JobMaker
 from evaluator.journal import read_manifest
@@ -31,6 +31,7 @@ from evaluator.records import Manifest
 from evaluator.rundata import RunData
 from evaluator.safe_text import one_line
 from repair.feedback import Policy
+from sandbox.errors import MendError
 from sandbox.types import Level
 
 DEMO_NOTE = "RECORDED DEMO: no model was measured. The replies ship with mendbench."
@@ -81,7 +82,7 @@ def _flags(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 @click.option("--policy", type=click.Choice([str(policy) for policy in Policy]), help="What feedback shows.")
 @click.option("--style", type=click.Choice(["chat", "fresh"]), help="How repairs are asked for.")
 @click.option("--holdout", type=click.Choice(["passed", "always"]), help="When the holdout runs.")
-@click.option("--slots", type=int, metavar="N", help="Containers at a time (default: one per core).")
+@click.option("--slots", type=click.IntRange(1, 256), metavar="N", help="Containers at a time.")
 @click.option("--runtime", help="Docker runtime, such as runsc.")
 @click.option("--runs-dir", type=click.Path(path_type=Path), help="Default: ./runs.")
 @click.option("--no-check-tasks", is_flag=True, help="Do not run the tasks' controls first.")
@@ -115,13 +116,9 @@ def _planned(values: Mapping[str, Any], stack: ExitStack) -> Plan:
 
 
 def _resumed(values: Mapping[str, Any], stack: ExitStack) -> tuple[Plan, Manifest]:
-    given = {key for key, value in _ignored_on_resume(values).items() if value not in (None, (), False)}
-    if given:
-        names = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(given))
-        raise UsageProblem(f"--resume continues a run as it was planned; leave out {names}")
     folder = run_folder(values["resume"], values["runs_dir"])
     manifest = read_manifest(folder)
-    config = Config.model_validate(manifest.config)
+    config = _kept_config(manifest, values)
     if manifest.recorded_demo:
         plan = demo_plan(config, stack)
     else:
@@ -136,9 +133,19 @@ def _resumed(values: Mapping[str, Any], stack: ExitStack) -> tuple[Plan, Manifes
     return plan, manifest
 
 
-def _ignored_on_resume(values: Mapping[str, Any]) -> dict[str, Any]:
-    allowed = {"resume", "model", "api_key_env", "runs_dir", "verbose", "dry_run", "fail_under", "slots"}
-    return {key: value for key, value in values.items() if key not in allowed}
+def _kept_config(manifest: Manifest, values: Mapping[str, Any]) -> Config:
+    """Give the configuration of a run; the same command with --resume is fine, another one is not."""
+    source = f"run {manifest.run_id}"
+    try:
+        kept = overlay(manifest.config, {}, source)
+    except ConfigProblem as exc:
+        raise RunIncompatible(f"{source} was planned by another version of mendbench: {exc}") from exc
+    flags, file = _flags(values), values["config_file"]
+    given = load_config(file, flags) if file else overlay(manifest.config, flags, source)
+    changed = differences(given, kept)
+    if changed:
+        raise UsageProblem(f"--resume continues {source} as it was planned; it has " + "; ".join(changed))
+    return kept
 
 
 def _print_plan(plan: Plan) -> None:
@@ -184,8 +191,12 @@ def _bench(plan: Plan, kept: Manifest | None, values: Mapping[str, Any], stack: 
     parts = Parts(sandbox=sandbox, cleaner=cleaner, jobs=controls.jobs, slots=slots, recorded=recorded)
     _say(errors, f"run {run_id} → {folder}")
     note = DEMO_NOTE if plan.recorded_demo else ""
-    with LiveProgress(errors, plan.samples, note=note) as progress:
-        run, outcome = run_plan(plan, manifest, folder, parts, progress, stop)
+    try:
+        with LiveProgress(errors, plan.samples, note=note) as progress:
+            run, outcome = run_plan(plan, manifest, folder, parts, progress, stop)
+    except (MendError, OSError, KeyboardInterrupt):
+        _say(errors, f"what is done is kept; continue with: mendbench bench --resume {folder}")
+        raise
     return _conclude(run, folder, interrupted=outcome.interrupted, dead=outcome.dead_models, values=values)
 
 
@@ -210,9 +221,14 @@ def _conclude(
     if interrupted:
         _say(errors, f"interrupted; continue with: mendbench bench --resume {folder}", style="bold yellow")
         return EXIT_INTERRUPTED
-    if dead:
+    if dead or _nothing_scored(run):
         return EXIT_OURS
     return EXIT_THRESHOLD if _misses(run, values["fail_under"]) else 0
+
+
+def _nothing_scored(run: RunData) -> bool:
+    scored = {item.first.model for item in run.trajectories if not item.first.unscored}
+    return any(model.label not in scored for model in run.manifest.models)
 
 
 def _misses(run: RunData, threshold: float | None) -> bool:

@@ -81,10 +81,9 @@ TASKS = {
 HOLDOUT = {"double": "assert double(-7411) == -14822", "triple": "assert triple(0) == 0", "negate": None}
 
 
-@pytest.fixture
-def small_tasks(tmp_path):
-    """A batch of three quick tasks, two of them with a holdout."""
-    batch = tmp_path / "batches" / "small"
+def write_tasks(folder):
+    """Write a batch of three quick tasks, two of them with a holdout."""
+    batch = folder / "batches" / "small"
     batch.mkdir(parents=True)
     for name, line in TASKS.items():
         text = f"---\nentry_point: {name}\nlimits: {{wall_s: 20, cpu_s: 5}}\n---\nWrite `{name}(x)`.\n\n"
@@ -96,14 +95,19 @@ def small_tasks(tmp_path):
     return batch.parent
 
 
+@pytest.fixture
+def small_tasks(tmp_path):
+    """A folder with one batch of three quick tasks."""
+    return write_tasks(tmp_path)
+
+
 def code(text):
     """A reply with one fenced block."""
     return Reply(content=f"Here you are:\n\n```python\n{text}\n```\n", prompt_tokens=10, completion_tokens=5)
 
 
-@pytest.fixture
-def small_replies():
-    """Replies of two models to the small tasks: right, wrong then right, and never right."""
+def replies():
+    """Give replies of two models to the small tasks: right, wrong then right, and never right."""
     return {
         "good": {
             "small/double/default/0/repair/0": code("def double(x):\n    return 2 * x"),
@@ -133,9 +137,9 @@ class Bench:
     def start(self, *words, **options):
         """Start it and let it run."""
         options.setdefault("env", self.env())
+        options.setdefault("cwd", self.folder)
         return subprocess.Popen(
             self.command(*words),
-            cwd=self.folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -165,10 +169,22 @@ def bench(tmp_path):
 
 
 @pytest.fixture
-def recorded(small_replies):
+def recorded():
     """A server that plays the small replies."""
-    with RecordedServer(small_replies) as server:
+    with RecordedServer(replies()) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory):
+    """The fingerprints of a run of both models over the small tasks that nothing disturbed."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    tasks, bench = write_tasks(folder), Bench(folder=folder)
+    with RecordedServer(replies()) as server:
+        models = [f"--model={name}@{server.base_url}" for name in replies()]
+        done = bench("bench", "--tasks-dir", tasks, *models, "--no-check-tasks")
+    assert done.returncode == 0, done.stderr
+    return Counter(fingerprint(attempt) for attempt in load_run(bench.runs()[0]).attempts)
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ def words(server, tasks, *models, extra=()):
 
 
 class TestWholeRun:
-    def test_tasks_to_report(self, bench, small_tasks, recorded, fingerprints):
+    def test_tasks_to_report(self, bench, small_tasks, recorded, fingerprints, undisturbed):
         """Two models, three tasks: verdicts, repairs and reports come out as recorded, twice the same."""
         done = bench(*words(recorded, small_tasks, "good", "bad"))
 
@@ -46,9 +46,7 @@ class TestWholeRun:
             assert (folder / name).stat().st_size > 0
         assert "good" in done.stdout
 
-        again = bench(*words(recorded, small_tasks, "good", "bad"))
-        assert again.returncode == 0
-        assert fingerprints(bench.runs()[0]) == fingerprints(bench.runs()[1])
+        assert fingerprints(folder) == undisturbed
 
     def test_controls_come_first(self, bench, small_tasks, recorded):
         """A task whose tests prove nothing is refused before any model is asked."""
@@ -76,8 +74,9 @@ class TestWholeRun:
 
     def test_threshold(self, bench, small_tasks, recorded):
         """--fail-under turns a poor result into exit code 1."""
-        assert bench(*words(recorded, small_tasks, "bad", extra=("--fail-under", "0.5"))).returncode == 1
-        assert bench(*words(recorded, small_tasks, "good", extra=("--fail-under", "0.5"))).returncode == 0
+        extra = ("--fail-under", "0.5", "--task", "double", "--repairs", "0")
+        assert bench(*words(recorded, small_tasks, "bad", extra=extra)).returncode == 1
+        assert bench(*words(recorded, small_tasks, "good", extra=extra)).returncode == 0
 
     def test_dry_run(self, bench, small_tasks, recorded):
         """--dry-run prints the plan and does nothing."""
@@ -88,9 +87,9 @@ class TestWholeRun:
         assert "3 to 21" in done.stdout
         assert bench.runs() == []
 
-    def test_missing_recording_is_unscored(self, bench, small_tasks, recorded, small_replies):
+    def test_missing_recording_is_unscored(self, bench, small_tasks, recorded):
         """A call that was not recorded leaves its sample unscored and is named."""
-        done = bench(*words(recorded, small_tasks, "good", extra=("--samples", "2")))
+        done = bench(*words(recorded, small_tasks, "good", extra=("--samples", "2", "--task", "triple")))
 
         assert done.returncode == 0
         last = load_run(bench.runs()[-1]).trajectories[-1]
@@ -120,7 +119,7 @@ def double(x):
 """
 
 
-def test_no_holdout_value_reaches_a_prompt(bench, small_tasks, small_replies):
+def test_no_holdout_value_reaches_a_prompt(bench, small_tasks):
     """A script that prints, saves and raises its arguments gets no holdout value into any request."""
     from evaluator.recorded import RecordedServer
 
@@ -332,7 +331,7 @@ class TestBadInput:
         assert "Traceback" not in done.stderr
         assert bench.runs() == []
 
-    def test_engine_dies(self, bench, small_tasks, recorded, fingerprints, tmp_path):
+    def test_engine_dies(self, bench, small_tasks, recorded, fingerprints, undisturbed, tmp_path):
         """An engine that dies in mid-run stops the run, blames no model, and the run can be resumed."""
         with _Relay(tmp_path / "relay.sock") as relay:
             threading.Thread(target=relay.serve_forever, daemon=True).start()
@@ -349,11 +348,9 @@ class TestBadInput:
         assert not any(attempt.unscored for attempt in load_run(folder).attempts)
         done = bench("bench", "--resume", folder.name)
         assert done.returncode == 0, done.stderr
-        whole = bench(*words(recorded, small_tasks, "good", "bad"))
-        assert whole.returncode == 0
-        assert fingerprints(folder) == fingerprints(bench.runs()[-1])
+        assert fingerprints(folder) == undisturbed
 
-    def test_disk_full(self, bench, small_tasks, recorded, fingerprints):
+    def test_disk_full(self, bench, small_tasks, recorded, fingerprints, undisturbed):
         """A full disk stops the run with the way to go on; nothing that was written is lost."""
         import resource
 
@@ -367,8 +364,7 @@ class TestBadInput:
         folder = bench.runs()[-1]
         assert load_run(folder).attempts
         assert bench("bench", "--resume", folder.name).returncode == 0
-        bench(*words(recorded, small_tasks, "good", "bad"))
-        assert fingerprints(folder) == fingerprints(bench.runs()[-1])
+        assert fingerprints(folder) == undisturbed
 
     def test_server_unreachable(self, bench, small_tasks):
         """A server that is not there is named at once."""
@@ -391,6 +387,39 @@ class TestBadInput:
         assert second.returncode == 3
         assert "another process is writing" in second.stderr
         assert process.returncode == 0
+
+    def test_resume_takes_the_same_command(self, bench, small_tasks, recorded):
+        """The same flags with --resume are fine, from any folder; other ones are named, zeros included."""
+        flags = ("--task", "double", "--repairs", "1", "--template", "default")
+        bench(*words(recorded, "batches", "good", extra=flags))
+        folder = bench.runs()[0]
+
+        same = bench(*words(recorded, "batches", "good", extra=(*flags, "--resume", folder)))
+        other = bench("bench", "--resume", folder.name, "--repairs", "0", "--limit", "5")
+        elsewhere = bench("bench", "--resume", folder, cwd="/")
+
+        assert same.returncode == 0, same.stderr
+        assert elsewhere.returncode == 0, elsewhere.stderr
+        assert other.returncode == 2
+        assert "repair.repairs: 1, not 0" in other.stderr
+        assert "bench.limit: None, not 5" in other.stderr
+
+    def test_nothing_scored_is_no_success(self, bench, small_tasks, recorded):
+        """A run in which no sample could be scored exits 3."""
+        flags = ("--task", "double", "--samples", "1", "--template", "plan")
+
+        assert bench(*words(recorded, small_tasks, "good", extra=flags)).returncode == 3
+
+    def test_level_that_is_not_there(self, bench, small_tasks, recorded):
+        """A task that asks for a level that is not available is named before a model is asked."""
+        path = small_tasks / "small" / "double.md"
+        path.write_text(path.read_text().replace("---\nentry", "---\ngrading: process\nentry", 1))
+
+        done = bench(*words(recorded, small_tasks, "good"))
+
+        assert done.returncode == 2
+        assert "double.md" in done.stderr
+        assert bench.runs() == []
 
     def test_changed_tasks(self, bench, small_tasks, recorded):
         """A run whose tasks have changed is not continued, and the tasks are named."""

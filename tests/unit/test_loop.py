@@ -231,6 +231,26 @@ class TestFailuresOfOurs:
         assert sizes[2] < sizes[1]
         assert [attempt.verdict for attempt in attempts] == [Verdict.TESTS_FAILED, Verdict.PASSED]
 
+    def test_no_room_for_a_larger_budget(self):
+        """When the larger budget does not fit, the loop goes on with the old one, and the sample is scored."""
+        cut = Completion(text="no code yet", finish_reason="length")
+        model = Model(cut, ContextOverflow("too long"), "good")
+
+        attempts = play(model)
+
+        assert kinds(attempts) == ["first", "length", "format"]
+        assert [request.sampling.max_tokens for request in model.requests] == [100, 200, 100]
+        assert not any(attempt.verdict.ours for attempt in attempts)
+        assert attempts[-1].stop is Stop.PASSED
+
+    def test_no_room_for_a_repair(self):
+        """When even the short feedback does not fit, the sample ends there with what it has."""
+        attempts = play(Model("a", ContextOverflow("too long"), ContextOverflow("too long")))
+
+        assert kinds(attempts) == ["first", "repair"]
+        assert attempts[-1].stop is Stop.CONTEXT
+        assert not any(attempt.verdict.ours for attempt in attempts)
+
     def test_context_overflow_of_the_task_itself(self):
         """A task that does not fit leaves the sample unscored."""
         assert Verdict.LLM_ERROR is play(Model(ContextOverflow("too long")))[0].verdict
