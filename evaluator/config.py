@@ -1,5 +1,6 @@
 """bench.toml: flags over file over defaults; unknown keys are refused with their path."""
 
+import difflib
 import os
 import re
 import tomllib
@@ -231,7 +232,7 @@ def api_key(model: ModelSection) -> str | None:
 def _read(path: Path | None) -> tuple[dict[str, Any], str]:
     chosen = path or Path(DEFAULT_FILE)
     if path is None and not chosen.exists():
-        return {}, "flags"
+        return {}, "command line"
     try:
         return tomllib.loads(chosen.read_text(encoding="utf-8")), str(chosen)
     except FileNotFoundError as exc:
@@ -249,10 +250,29 @@ def _table(raw: Mapping[str, Any], section: str, source: str) -> dict[str, Any]:
     return value
 
 
+def _unknown(place: tuple[int | str, ...]) -> str:
+    """Say that a key is unknown, and which one may have been meant."""
+    section: type[BaseModel] = _SECTIONS.get(str(place[0]), Config) if len(place) > 1 else Config
+    if place[-1] == "api_key":
+        return "keys do not belong into this file: export one, and name the variable with api_key_env"
+    near = difflib.get_close_matches(str(place[-1]), section.model_fields, n=1)
+    return f"unknown key; did you mean {near[0]!r}?" if near else "unknown key"
+
+
+_SECTIONS: Mapping[str, type[BaseModel]] = {
+    "bench": BenchSection,
+    "models": ModelSection,
+    "sampling": SamplingSection,
+    "repair": RepairSection,
+    "sandbox": SandboxSection,
+    "server": ServerSection,
+}
+
+
 def _explain(exc: ValidationError, source: str) -> str:
     lines = []
     for error in exc.errors(include_url=False, include_input=False):
         where = ".".join(str(part) for part in error["loc"])
-        what = "unknown key" if error["type"] == "extra_forbidden" else error["msg"]
+        what = _unknown(error["loc"]) if error["type"] == "extra_forbidden" else error["msg"]
         lines.append(f"{source}: {where}: {what}" if where else f"{source}: {what}")
     return "\n".join(lines)

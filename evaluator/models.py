@@ -1,6 +1,6 @@
 """Which models a run is about: named ones, the one that is loaded, or the recorded demo."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 
 from evaluator.config import Config, ModelSection, api_key
@@ -17,6 +17,7 @@ from evaluator.servers import (
     parse_model_spec,
 )
 from repair.errors import BadReply, ModelMissing, RequestRefused
+from repair.llm import Arm
 
 DEMO_CONCURRENCY = 4
 
@@ -32,7 +33,8 @@ def named_models(
         UsageProblem: a name is on no server, or on several.
     """
     if not specs:
-        return config.models
+        update = {"api_key_env": api_key_env} if api_key_env else {}
+        return tuple(model.model_copy(update=update) for model in config.models)
     return tuple(_named(parse_model_spec(text), config, api_key_env) for text in specs)
 
 
@@ -62,6 +64,7 @@ def demo_plan(config: Config, stack: ExitStack) -> Plan:
         raise UsageProblem("the recorded demo has one reply per task: leave out --samples, or name a model")
     recordings = load_recordings(demo_root())
     server = stack.enter_context(RecordedServer(recordings))
+    _refuse_unrecorded(config, recordings.values())
     models = [
         ModelSection(name=name, base_url=server.base_url, concurrency=DEMO_CONCURRENCY)
         for name in sorted(recordings)
@@ -69,6 +72,20 @@ def demo_plan(config: Config, stack: ExitStack) -> Plan:
     # The port differs from run to run; the replies are what the server is.
     server_id = f"recorded:{recordings_sha256(recordings)[:16]}"
     return make_plan(config, models, recorded_demo=True, server_id=server_id)
+
+
+def _refuse_unrecorded(config: Config, replies: Iterable[Mapping[str, object]]) -> None:
+    """Make sure that the demo has replies for what was asked for: it knows the shipped tasks alone."""
+    calls = {call for recorded in replies for call in recorded}
+    plan = make_plan(config, ())
+    for task in plan.tasks:
+        for template in plan.templates:
+            if f"{task.task_id}/{template.name}/0/{Arm.REPAIR}/0" not in calls:
+                raise UsageProblem(
+                    "no model was named, none is loaded on this machine, and the recorded demo has no reply "
+                    f"for task {task.task_id} with template {template.name}. Name a model: "
+                    "--model NAME@http://HOST:PORT/v1"
+                )
 
 
 def recorded_models(plan: Plan) -> frozenset[str]:

@@ -85,7 +85,12 @@ def run_plan(
         manifest = _settle_manifest(journal, manifest, folder)
         runner = _Runner(plan, folder, journal, parts, watcher, stop)
         lanes = [runner.open_lane(model, stack) for model in plan.models]
-        scheduler = Scheduler(runner.run_one, stop, parallel_models=plan.config.server.parallel_models)
+        scheduler = Scheduler(
+            runner.run_one,
+            stop,
+            parallel_models=plan.config.server.parallel_models,
+            on_interrupt=watcher.interrupted,
+        )
         # Whatever ends this, workers that still run must begin nothing new while their clients close.
         stack.callback(stop.set)
         outcome = scheduler.run(lanes)

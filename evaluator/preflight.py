@@ -79,6 +79,9 @@ def _check_all(
                 raise Stopped
             report = check_task(task, sandbox, jobs=maker, wrong=not _shipped(task))
             bar.advance(line)
+            done = int(bar.tasks[0].completed)
+            if not console.is_terminal and (done % 5 == 0 or done == len(tasks)):
+                console.print(Text(f"controls {done}/{len(tasks)}"))
             return report
 
         return side_by_side(check, tasks, slots)

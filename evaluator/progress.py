@@ -27,6 +27,10 @@ class Watcher(Protocol):
         """One sample is done."""
         ...
 
+    def interrupted(self) -> None:
+        """The run was asked to end; what is under way is finished."""
+        ...
+
 
 class LiveProgress:
     """A bar with tallies on a terminal, a plain line now and then elsewhere."""
@@ -76,6 +80,10 @@ class LiveProgress:
             self._slowest = max(self._slowest, (seconds, spec.task.task_id))
             self._show(advance=1)
             self._plain_line()
+
+    def interrupted(self) -> None:
+        """Answer the first Ctrl-C at once."""
+        self._console.print(Text("finishing what runs; Ctrl-C again ends at once", style="bold yellow"))
 
     def _show(self, *, advance: int) -> None:
         self._bar.update(self._task, advance=advance, tally=Text(self._tallies()))

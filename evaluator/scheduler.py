@@ -56,9 +56,15 @@ class Scheduler:
     """
 
     def __init__(
-        self, run_one: Callable[[SampleSpec], None], stop: threading.Event, *, parallel_models: bool = False
+        self,
+        run_one: Callable[[SampleSpec], None],
+        stop: threading.Event,
+        *,
+        parallel_models: bool = False,
+        on_interrupt: Callable[[], None] = lambda: None,
     ) -> None:
         self._run_one, self._stop, self._parallel = run_one, stop, parallel_models
+        self._on_interrupt = on_interrupt
         self._lock = threading.Lock()
         self._fatal: BaseException | None = None
         self._outcome = Outcome()
@@ -103,6 +109,7 @@ class Scheduler:
                     raise
                 self._outcome.interrupted = True
                 self._stop.set()
+                self._on_interrupt()
 
     def _run_group(self, lanes: Sequence[Lane]) -> None:
         for lane in lanes:

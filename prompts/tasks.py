@@ -229,7 +229,9 @@ def _files(root: Path, batches: Sequence[str] | None) -> dict[Path, str]:
     folders = [root, *sorted(path for path in root.iterdir() if path.is_dir() and not _ignored(path))]
     files = {path: folder.resolve().name for folder in folders for path in _task_files(folder)}
     if not files:
-        raise NothingSelected(f"no tasks (*.md) in {root} or right below it")
+        raise NothingSelected(
+            f"no tasks (*.md) in {root} or right below it (README.md and names with _ in front are none)"
+        )
     for batch in batches or ():
         _require(batch, set(files.values()), "batch", root)
     return {path: batch for path, batch in files.items() if batches is None or batch in batches}

@@ -88,7 +88,12 @@ def _flags(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 @click.option("--no-check-tasks", is_flag=True, help="Do not run the tasks' controls first.")
 @click.option("--resume", metavar="RUN", help="Continue a run: its id, or its folder.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
-@click.option("--fail-under", type=float, metavar="X", help="Exit 1 if a model solves less than X (0 … 1).")
+@click.option(
+    "--fail-under",
+    type=click.FloatRange(0, 1),
+    metavar="X",
+    help="Exit 1 if a model solves less than the share X (0 … 1) after repairs.",
+)
 @click.option("-v", "--verbose", count=True)
 def command(**values: Any) -> int:
     """Run tasks on models, with repairs, and report.
@@ -120,6 +125,10 @@ def _resumed(values: Mapping[str, Any], stack: ExitStack) -> tuple[Plan, Manifes
     manifest = read_manifest(folder)
     config = _kept_config(manifest, values)
     if manifest.recorded_demo:
+        if values["model"]:
+            raise UsageProblem(
+                f"run {manifest.run_id} is a recorded demo; start a new run to measure a model"
+            )
         plan = demo_plan(config, stack)
     else:
         models = named_models(config, values["model"], values["api_key_env"])
@@ -152,16 +161,21 @@ def _print_plan(plan: Plan) -> None:
     config, sampling, repair = plan.config, plan.config.sampling, plan.config.repair
     lines = [
         DEMO_NOTE if plan.recorded_demo else "",
-        f"tasks      {len(plan.tasks)} in {len({task.batch for task in plan.tasks})} batches",
+        f"tasks      {len(plan.tasks)} in {', '.join(sorted({task.batch for task in plan.tasks}))}",
         f"templates  {', '.join(template.name for template in plan.templates)}",
         *(f"model      {one_line(model.entry.label)} at {model.entry.base_url}" for model in plan.models),
         f"samples    {config.bench.samples} per task, template and model: {plan.samples} in all",
-        f"sampling   temperature {sampling.temperature}, top_p {sampling.top_p}, seed {sampling.seed}",
-        f"tokens     {sampling.max_tokens} per reply at most",
+        f"sampling   temperature {_or_default(sampling.temperature)}, seed {sampling.seed}",
+        f"           top_p {_or_default(sampling.top_p)}, max_tokens {_or_default(sampling.max_tokens)}",
         f"repairs    {repair.repairs} at most, policy {repair.policy}, style {repair.style}",
         f"calls      {plan.samples} to {plan.most_calls}",
+        "           (repairs, and at most one each of the kinds length, format and fresh)",
     ]
     click.echo("\n".join(line for line in lines if line))
+
+
+def _or_default(value: float | None) -> str:
+    return "the server's default" if value is None else str(value)
 
 
 def _bench(plan: Plan, kept: Manifest | None, values: Mapping[str, Any], stack: ExitStack) -> int:
@@ -223,7 +237,10 @@ def _conclude(
         return EXIT_INTERRUPTED
     if dead or _nothing_scored(run):
         return EXIT_OURS
-    return EXIT_THRESHOLD if _misses(run, values["fail_under"]) else 0
+    missed = _missed(run, values["fail_under"])
+    for line in missed:
+        _say(errors, line, style="bold red")
+    return EXIT_THRESHOLD if missed else 0
 
 
 def _nothing_scored(run: RunData) -> bool:
@@ -231,13 +248,18 @@ def _nothing_scored(run: RunData) -> bool:
     return any(model.label not in scored for model in run.manifest.models)
 
 
-def _misses(run: RunData, threshold: float | None) -> bool:
+def _missed(run: RunData, threshold: float | None) -> list[str]:
+    """Name the models that solve less than the threshold after repairs."""
     if threshold is None:
-        return False
+        return []
     from evaluator.metrics import groups  # noqa: PLC0415 - loads the statistics
 
-    rates = [group.after_repair.value for group in groups(run)]
-    return not rates or any(rate is None or rate < threshold for rate in rates)
+    return [
+        f"{one_line(group.model)} solves {group.after_repair.value or 0:.0%} after repairs, "
+        f"under --fail-under {threshold:.0%}"
+        for group in groups(run)
+        if group.after_repair.value is None or group.after_repair.value < threshold
+    ]
 
 
 def _say(console: Console, text: str, *, style: str = "") -> None:

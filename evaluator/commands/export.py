@@ -1,5 +1,6 @@
 """mendbench export: a run as a tree of files."""
 
+import shutil
 from pathlib import Path
 
 import click
@@ -36,6 +37,8 @@ def command(run: str, form: str, out: Path | None, runs_dir: Path | None) -> int
         from evaluator.export import export_files  # noqa: PLC0415 - only this form needs it
 
         target = out or folder / "export"
+        if out is None and (target / "index.json").is_file():
+            shutil.rmtree(target)  # our own, of an earlier call
         export_files(data, target, tasks=_tasks(data.manifest))
     click.echo(target)
     return 0

@@ -42,6 +42,11 @@ def list_tasks(path: Path | None, batch: tuple[str, ...], task: tuple[str, ...],
         click.echo(json.dumps([_facts(item) for item in tasks], indent=1))
         return 0
     console = Console()
+    if not console.is_terminal:
+        for item in tasks:
+            facts = _facts(item)
+            click.echo("\t".join(_cell(value) for key, value in facts.items() if key != "sha256"))
+        return 0
     table = Table()
     for name in ("task", "basis", "holdout", "right", "wrong", "difficulty", "tags"):
         table.add_column(name, no_wrap=name != "tags")

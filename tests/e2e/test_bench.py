@@ -78,12 +78,29 @@ class TestWholeRun:
         assert bench(*words(recorded, small_tasks, "bad", extra=extra)).returncode == 1
         assert bench(*words(recorded, small_tasks, "good", extra=extra)).returncode == 0
 
+    def test_threshold_names_who_missed_it(self, bench, small_tasks, recorded):
+        """The last line says which model missed which threshold; one over 1 is refused."""
+        extra = ("--fail-under", "0.5", "--task", "double", "--repairs", "0")
+
+        done = bench(*words(recorded, small_tasks, "bad", extra=extra))
+
+        assert "bad solves 0% after repairs, under --fail-under 50%" in done.stderr
+        assert bench("bench", "--fail-under", "90", "--dry-run").returncode == 2
+
+    def test_demo_knows_the_shipped_tasks_alone(self, bench, small_tasks):
+        """Own tasks without a model are refused at once, with what to type."""
+        done = bench("bench", "--tasks-dir", small_tasks)
+
+        assert done.returncode == 2
+        assert "--model NAME@" in done.stderr
+        assert bench.runs() == []
+
     def test_dry_run(self, bench, small_tasks, recorded):
         """--dry-run prints the plan and does nothing."""
         done = bench(*words(recorded, small_tasks, "good", extra=("--dry-run",)))
 
         assert done.returncode == 0
-        assert "3 in 1 batches" in done.stdout
+        assert "3 in small" in done.stdout
         assert "3 to 21" in done.stdout
         assert bench.runs() == []
 
@@ -249,6 +266,7 @@ class TestInterrupts:
 
             assert process.returncode == 130, err
             assert "--resume" in err
+            assert "Ctrl-C again ends at once" in err
             cut = load_run(folder)
             assert any(not trajectory.complete for trajectory in cut.trajectories)
             done = bench("bench", "--resume", folder.name)
@@ -435,7 +453,7 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("text", "message"),
         [
-            ("[bench]\nsampels = 3\n", "bench.sampels: unknown key"),
+            ("[bench]\nsampels = 3\n", "bench.sampels: unknown key; did you mean 'samples'?"),
             ("[repair]\nrepairs = -1\n", "repair.repairs"),
             ("[sandbox]\nprofile = 'huge'\n", "profile 'huge'"),
             ("samples = \n", "bench.toml"),
