@@ -158,20 +158,27 @@ def _kept_config(manifest: Manifest, values: Mapping[str, Any]) -> Config:
 
 
 def _print_plan(plan: Plan) -> None:
-    config, sampling, repair = plan.config, plan.config.sampling, plan.config.repair
+    config = plan.config
     lines = [
         DEMO_NOTE if plan.recorded_demo else "",
         f"tasks      {len(plan.tasks)} in {', '.join(sorted({task.batch for task in plan.tasks}))}",
         f"templates  {', '.join(template.name for template in plan.templates)}",
         *(f"model      {one_line(model.entry.label)} at {model.entry.base_url}" for model in plan.models),
         f"samples    {config.bench.samples} per task, template and model: {plan.samples} in all",
-        f"sampling   temperature {_or_default(sampling.temperature)}, seed {sampling.seed}",
-        f"           top_p {_or_default(sampling.top_p)}, max_tokens {_or_default(sampling.max_tokens)}",
-        f"repairs    {repair.repairs} at most, policy {repair.policy}, style {repair.style}",
+        f"in force   {_in_force(plan)}",
         f"calls      {plan.samples} to {plan.most_calls}",
         "           (repairs, and at most one each of the kinds length, format and fresh)",
     ]
     click.echo("\n".join(line for line in lines if line))
+
+
+def _in_force(plan: Plan) -> str:
+    sampling, repair = plan.config.sampling, plan.config.repair
+    return (
+        f"temperature {_or_default(sampling.temperature)}, top_p {_or_default(sampling.top_p)}, "
+        f"max_tokens {_or_default(sampling.max_tokens)}, seed {sampling.seed}; "
+        f"repairs {repair.repairs}, policy {repair.policy}, style {repair.style}"
+    )
 
 
 def _or_default(value: float | None) -> str:
@@ -204,6 +211,7 @@ def _bench(plan: Plan, kept: Manifest | None, values: Mapping[str, Any], stack: 
     cleaner = stack.enter_context(Cleaner(workers=slots))
     parts = Parts(sandbox=sandbox, cleaner=cleaner, jobs=controls.jobs, slots=slots, recorded=recorded)
     _say(errors, f"run {run_id} → {folder}")
+    _say(errors, _in_force(plan))
     note = DEMO_NOTE if plan.recorded_demo else ""
     try:
         with LiveProgress(errors, plan.samples, note=note) as progress:

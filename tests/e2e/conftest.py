@@ -162,6 +162,16 @@ class Bench:
         return sorted(path.parent for path in (self.folder / "runs").glob("*/run.json"))
 
 
+@pytest.fixture(scope="session")
+def make_bench():
+    """Makes a `Bench` for a folder."""
+
+    def make(folder):
+        return Bench(folder=folder)
+
+    return make
+
+
 @pytest.fixture
 def bench(tmp_path):
     """Runs `mendbench` in a folder of its own."""
