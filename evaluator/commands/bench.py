@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -238,6 +239,13 @@ def _conclude(
         written = write_reports(run, folder)
         final_table(run, Console())
         _say(errors, "reports: " + ", ".join(str(path) for path in written))
+    reasons = Counter(attempt.error for attempt in run.attempts if attempt.unscored)
+    for why, count in reasons.most_common(1):
+        _say(
+            errors,
+            f"{reasons.total()} samples are unscored; {count} of them: {one_line(why, 400)}",
+            style="yellow",
+        )
     for label, why in sorted(dead.items()):
         _say(errors, f"model {one_line(label)} gave up: {one_line(why, 600)}", style="bold red")
     if interrupted:

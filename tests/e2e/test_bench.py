@@ -112,6 +112,7 @@ class TestWholeRun:
         last = load_run(bench.runs()[-1]).trajectories[-1]
         assert last.unscored
         assert "small/triple/default/1/repair/0" in last.first.error
+        assert "1 samples are unscored; 1 of them: " in done.stderr
 
 
 SPY = """\
