@@ -133,7 +133,7 @@ def _resumed(values: Mapping[str, Any], stack: ExitStack) -> tuple[Plan, Manifes
         plan = demo_plan(config, stack)
     else:
         models = named_models(config, values["model"], values["api_key_env"])
-        if any(REDACTED in model.base_url for model in models):
+        if any(f"{REDACTED}@" in model.base_url for model in models):
             raise UsageProblem(
                 f"run {manifest.run_id} used an address with credentials, which were not written down. "
                 "Name it again: --resume RUN --model 'NAME@http://USER:PASSWORD@HOST/v1'"

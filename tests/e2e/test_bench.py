@@ -21,6 +21,10 @@ pytestmark = pytest.mark.docker
 QUICK = ("--no-check-tasks",)
 
 
+def code(text):
+    return Reply(content=f"```python\n{text}\n```")
+
+
 def words(server, tasks, *models, extra=()):
     named = [word for model in models for word in ("--model", f"{model}@{server.base_url}")]
     return ["bench", "--tasks-dir", tasks, *named, *QUICK, *extra]
@@ -116,45 +120,55 @@ class TestWholeRun:
 
 
 SPY = """\
-import sys, os, atexit
+import os, sys
+
 _seen = []
+_places = [os.path.join(folder, "seen.txt") for folder in (".", "/tmp", "/work", "/dev/shm")]
+for _place in _places:
+    if os.path.exists(_place):
+        print("FOUND", open(_place).read())
+
 
 def double(x):
     _seen.append(x)
     print("ARG", x, file=sys.stderr)
     print("ARG", x)
-    try:
-        for folder in (".", "/tmp", "/work"):
-            try:
-                with open(os.path.join(folder, "seen.txt"), "a") as stream:
-                    stream.write(f"{x}\\n")
-            except OSError:
-                pass
-    finally:
-        if os.path.exists("/tmp/round"):
-            raise ValueError(f"the argument was {x} and before {_seen}")
-    return 2 * x if x > 0 else x
+    for place in _places:
+        try:
+            with open(place, "a") as stream:
+                stream.write(f"{x}\\n")
+        except OSError:
+            pass
+    ENDING
 """
+ENDINGS = (
+    "raise ValueError(f'the argument was {x}, all were {_seen}')",
+    "return -x",
+    "return 2 * abs(x)",
+)
 
 
 def test_no_holdout_value_reaches_a_prompt(bench, small_tasks):
     """A script that prints, saves and raises its arguments gets no holdout value into any request."""
     from evaluator.recorded import RecordedServer
 
-    spy = Reply(content=f"```python\n{SPY}\n```")
-    raising = Reply(content=f"```python\n{SPY.replace('2 * x if x > 0 else x', '1 // 0')}\n```")
-    replies = {"spy": {f"small/double/default/0/repair/{n}": spy if n % 2 else raising for n in range(9)}}
-    with RecordedServer(replies) as server:
+    replies = {
+        f"small/double/default/0/repair/{number}": code(SPY.replace("ENDING", ending))
+        for number, ending in enumerate(ENDINGS)
+    }
+    with RecordedServer({"spy": replies}) as server:
         done = bench(*words(server, small_tasks, "spy", extra=("--task", "double", "--holdout", "always")))
 
     assert done.returncode == 0, done.stderr
     run = load_run(bench.runs()[-1])
-    holdouts = [attempt.holdout for attempt in run.attempts if attempt.holdout]
-    assert holdouts
-    assert any("-7411" in result.stdout.text for result in holdouts)
+    assert [str(attempt.verdict) for attempt in run.attempts] == ["tests_failed", "tests_failed", "passed"]
+    holdouts = [attempt.holdout for attempt in run.attempts]
+    assert all("ARG -7411" in result.stdout.text for result in holdouts)
+    assert "the argument was -7411" in holdouts[0].tests[0].message
+    assert not any("7411" in repr(attempt.shown) for attempt in run.attempts)
+    assert "the argument was 4" in run.attempts[1].feedback
     sent = "".join(m.content for c in run.completions.values() for m in c.messages)
     told = "".join(attempt.feedback for attempt in run.attempts)
-    assert "double" in sent
     assert "7411" not in sent + told
     assert "14822" not in sent + told
     assert "test_hold" not in sent + told
@@ -224,8 +238,8 @@ class TestLiveServer:
         assert again.returncode == 0, again.stderr
         assert before == {name: (folder / name).read_bytes() for name in before}
 
-    def test_the_only_loaded_model_is_taken(self, bench, small_tasks, llama_server):
-        """A model named without its server is not guessed; the message says what to type."""
+    def test_name_on_no_server(self, bench, small_tasks):
+        """A model named without a server, and found on none, is not guessed; the message says what to type."""
         done = bench("bench", "--tasks-dir", small_tasks, "--model", "no-such-model", *QUICK)
 
         assert done.returncode == 2
