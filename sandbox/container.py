@@ -7,7 +7,8 @@ from typing import Any
 from sandbox.reaper import LABEL_CREATED, LABEL_OWNER, LABEL_RUN, owner_id
 from sandbox.types import Profile
 
-COMMAND = ["python3", "-I", "-S", "-B", "/opt/mendbench/guest", "warden"]
+COMMAND = ["python3", "-P", "-S", "-s", "-B", "/opt/mendbench/guest"]
+"""The flags of every child as well, because a child is a fork: no site, nothing from where it stands."""
 OPEN_FILES = 256
 LARGEST_FILE = 256 * 1024 * 1024
 """Hard limit of RLIMIT_FSIZE; a job's own limit is below it."""
@@ -23,7 +24,7 @@ def labels(run_id: str) -> dict[str, str]:
     return {LABEL_RUN: run_id, LABEL_OWNER: owner_id(), LABEL_CREATED: f"{time.time():.0f}"}
 
 
-def body(image: str, profile: Profile, run_id: str, runtime: str | None) -> dict[str, Any]:
+def body(image: str, profile: Profile, run_id: str, runtime: str | None, hash_seed: int) -> dict[str, Any]:
     """Return the Engine API's body for one throwaway container."""
     return {
         "Image": image,
@@ -32,7 +33,8 @@ def body(image: str, profile: Profile, run_id: str, runtime: str | None) -> dict
         # Container-root without its powers: it may change to the children's users and kill them.
         "User": "0:0",
         "WorkingDir": "/",
-        "Env": [],
+        # Fixed when the interpreter starts, and every child is a fork of that interpreter.
+        "Env": [f"PYTHONHASHSEED={hash_seed}"],
         "OpenStdin": True,
         "StdinOnce": True,
         "AttachStdin": True,

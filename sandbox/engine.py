@@ -18,7 +18,7 @@ from sandbox.types import PROFILES, CompileReport, ImageInfo, Job, KilledBy, Lev
 
 __all__ = ["DockerSandbox", "connect"]
 
-PROTOCOL = 1
+PROTOCOL = 2
 MARGIN_S = 120.0
 """What the warden may need beside the wall limit: compiling, collecting, starting, on a busy machine."""
 MAX_SOURCE = 1024 * 1024
@@ -135,7 +135,7 @@ class DockerSandbox:
     @contextlib.contextmanager
     def _container(self, client: docker.APIClient, job: Job, info: ImageInfo) -> Iterator[str]:
         """Create a container, and remove it whatever happens."""
-        body = container.body(info.tag, PROFILES[job.profile], self._run_id, self._runtime)
+        body = container.body(info.tag, PROFILES[job.profile], self._run_id, self._runtime, job.hash_seed)
         name = container.random_name()
         try:
             with engine_errors("creating a container"):

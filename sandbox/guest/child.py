@@ -1,36 +1,47 @@
-"""Start a child: another user without capabilities, own session, limits, clean environment, four fds."""
+"""What a child is, and how a fresh fork turns into one: another user, own session, limits, four fds."""
 
 import fcntl
+import io
 import os
 import resource
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any
+
+from . import kernel
 
 REPORT_FD = 3
 SPEC_FD = 4
 _FDS = 5
 _ABOVE = 100
-GUEST = "/opt/mendbench/guest"
 SITE = "/opt/mendbench/site"
+# As the interpreter sets them when it starts.
+_HANDLERS: Mapping[int, Any] = {
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGPIPE: signal.SIG_IGN,
+    signal.SIGXFSZ: signal.SIG_IGN,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How a child is to be started: with a role of the guest (exec) or a function (fork only)."""
+    """How a child is to be started."""
 
+    role: str
     uid: int
     cwd: str
     cpu_s: int
     file_bytes: int
-    role: str = ""
-    target: Callable[[int], None] | None = None
-    """Called with the report's fd instead of an exec."""
+    hash_seed: int
     spec: bytes = b""
     stdin: bytes = b""
-    hash_seed: int = 0
+
+    def facts(self) -> dict[str, Any]:
+        """What the zygote must know; the rest travels as files."""
+        names = ("role", "uid", "cwd", "cpu_s", "file_bytes", "hash_seed")
+        return {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,18 +49,16 @@ class Child:
     """A running child and the warden's ends of its pipes (not blocking)."""
 
     pid: int
+    uid: int
     out: int
     err: int
     report: int
 
 
-class SpawnError(Exception):
-    """A child could not be started: our failure, never the script's."""
-
-
-def environment(cwd: str, hash_seed: int) -> dict[str, str]:
-    """The whole environment of a child; nothing of the container's own gets through."""
-    return {
+def take_environment(cwd: str, hash_seed: int) -> None:
+    """Give this process the environment of a child; nothing of the container's own stays."""
+    os.environ.clear()
+    os.environ |= {
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "HOME": cwd,
         "TMPDIR": "/tmp",  # noqa: S108 -- the container's own tmpfs, thrown away with it
@@ -69,84 +78,35 @@ def environment(cwd: str, hash_seed: int) -> dict[str, str]:
     }
 
 
-def memory_file(name: str, content: bytes) -> int:
-    """Put `content` into an unlinked file in memory and return its fd, at the start."""
-    fd = os.memfd_create(name)
-    view = memoryview(content)
-    while view:
-        view = view[os.write(fd, view) :]
-    os.lseek(fd, 0, os.SEEK_SET)
-    return fd
+def become(facts: dict[str, Any], fds: list[int]) -> None:
+    """Turn this process into the child that the plan's `facts` describe, for good."""
+    place(fds)
+    os.setsid()
+    _limit(facts["cpu_s"], facts["file_bytes"])
+    _drop(facts["uid"])
+    os.chdir(facts["cwd"])
+    os.umask(0o022)
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        signal.signal(number, _HANDLERS.get(number, signal.SIG_DFL))
+    take_environment(facts["cwd"], facts["hash_seed"])
+    _reopen_streams()
 
 
-def spawn(plan: Plan) -> Child:
-    """Start a child and return when it runs.
-
-    Raises:
-        SpawnError: it could not be set up.
-    """
-    out, err, report, failure = (os.pipe() for _ in range(4))
-    stdin = memory_file("stdin", plan.stdin) if plan.stdin else os.open(os.devnull, os.O_RDONLY)
-    spec = memory_file("spec", plan.spec)
-    try:
-        pid = os.fork()
-    except OSError as exc:
-        raise SpawnError(f"fork failed: {exc}") from exc
-    if pid == 0:
-        _become(plan, (stdin, out[1], err[1], report[1], spec), failure[1])
-    for fd in (out[1], err[1], report[1], failure[1], stdin, spec):
-        os.close(fd)
-    complaint = os.read(failure[0], 4096)
-    os.close(failure[0])
-    if complaint:
-        os.waitpid(pid, 0)
-        raise SpawnError(complaint.decode(errors="replace"))
-    for fd in (out[0], err[0], report[0]):
-        os.set_blocking(fd, False)
-    return Child(pid=pid, out=out[0], err=err[0], report=report[0])
-
-
-def _become(plan: Plan, fds: tuple[int, ...], failure: int) -> NoReturn:
-    """In the child: turn into what the plan says. Never returns."""
-    try:
-        failure = fcntl.fcntl(failure, fcntl.F_DUPFD_CLOEXEC, _ABOVE)
-        _place(fds, keep=failure)
-        os.setsid()
-        _limit(plan)
-        _drop(plan.uid)
-        os.chdir(plan.cwd)
-        os.umask(0o022)
-        for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
-            signal.signal(number, signal.SIG_DFL)
-        if plan.target is None:
-            argv = [sys.executable, "-P", "-S", "-s", GUEST, plan.role]
-            os.execve(sys.executable, argv, environment(plan.cwd, plan.hash_seed))  # noqa: S606 -- no shell
-        os.close(failure)
-        plan.target(REPORT_FD)
-        os._exit(0)
-    except BaseException as exc:  # noqa: BLE001 -- whatever it is, the warden shall hear of it
-        os.write(failure, f"{type(exc).__name__}: {exc}".encode()[:4000])
-    finally:
-        # A forked child must never run on into the warden's code.
-        os._exit(127)
-
-
-def _place(fds: tuple[int, ...], keep: int) -> None:
+def place(fds: list[int]) -> None:
     """Move `fds` to 0, 1, 2 …; close everything else. High copies first: none may overwrite another."""
     high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _ABOVE) for fd in fds]
     for number, fd in enumerate(high):
         os.dup2(fd, number)
-    os.closerange(_FDS, keep)
-    os.closerange(keep + 1, 4096)
+    os.closerange(len(fds), 4096)
 
 
-def _limit(plan: Plan) -> None:
-    # The first to go when memory is short: the warden must outlive its children.
+def _limit(cpu_s: int, file_bytes: int) -> None:
+    # The first to go when memory is short: warden and zygotes must outlive their children.
     with open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123 -- pathlib adds nothing here
         file.write("1000")
-    resource.setrlimit(resource.RLIMIT_CPU, (plan.cpu_s, plan.cpu_s + 1))
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))
     _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
-    file_bytes = plan.file_bytes if most == resource.RLIM_INFINITY else min(plan.file_bytes, most)
+    file_bytes = file_bytes if most == resource.RLIM_INFINITY else min(file_bytes, most)
     resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
@@ -155,3 +115,24 @@ def _drop(uid: int) -> None:
     os.setgroups([])
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)
+    # As after an exec: its own /proc folder belongs to the child.
+    kernel.set_dumpable(True)
+
+
+def _reopen_streams() -> None:
+    """New text streams on 0, 1 and 2: those of the zygote remember what its own files were like."""
+    for fd, name, mode in ((0, "stdin", "rb"), (1, "stdout", "wb"), (2, "stderr", "wb")):
+        old = getattr(sys, f"__{name}__")
+        # The interpreter opens its own streams like this, and ends them itself.
+        buffer: Any = open(fd, mode, closefd=False)  # noqa: SIM115 -- a file by its number
+        buffer.raw.name = f"<{name}>"
+        stream: Any = io.TextIOWrapper(
+            buffer,
+            encoding=old.encoding,
+            errors=old.errors,
+            newline="\n",
+            line_buffering=fd == 2,  # noqa: PLR2004
+        )
+        stream.mode = mode[0]
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)

@@ -1,25 +1,24 @@
 """The stages of a job: compile, collect against a stub, run; and the facts as a plain dict."""
 
 import json
-import os
 import signal
-from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
-from . import compiling, kernel
-from .child import Plan, spawn
+from . import kernel
+from .child import Plan
+from .compiling import UNCOMPILED
 from .evidence import Canary, RunReport, exception_of
+from .folders import CODE, own_folder, write
 from .supervise import Bounds, Facts, Supervisor
 from .wire import clean
+from .zygote import Zygote
 
-WORK = Path("/work")
-CODE = WORK / "code"
-COLLECT_UID = 20001
-RUN_UID = 20002
+COMPILE_S = 10.0
 COLLECT_S = 20.0
 STARTUP_S = 30.0
 STARTUP_CPU_S = 30
+FIRST_UID = 20000
 KEPT_AT_MOST = 128 * 1024
 PLAIN_ENDS = (0, 5)
 """pytest's exit statuses when it has collected something, and nothing."""
@@ -30,42 +29,105 @@ class WardenError(Exception):
     """We failed, not the script."""
 
 
-def run(job: dict[str, Any], host: int) -> dict[str, Any]:
-    """Do the job and return the facts."""
-    return _Flow(job, host).run()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nursery:
+    """Where children come from."""
+
+    plain: Zygote
+    """Only what every program's interpreter has, and our own modules."""
+    pytest: Zygote
+
+    @property
+    def pids(self) -> frozenset[int]:
+        """The zygotes."""
+        return frozenset({self.plain.pid, self.pytest.pid})
+
+    def wait_until_warm(self) -> None:
+        """Return when children can be had.
+
+        Raises:
+            SpawnError: a zygote could not be warmed.
+        """
+        for zygote in (self.plain, self.pytest):
+            zygote.wait_until_warm()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Users:
+    """The users of one attempt; no two attempts share one."""
+
+    compile: int
+    collect: int
+    run: int
+
+    @classmethod
+    def of(cls, attempt: int) -> "Users":
+        """Return those of the attempt with this number, from 0."""
+        first = FIRST_UID + 3 * attempt
+        return cls(compile=first, collect=first + 1, run=first + 2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """The facts of a job, and whether every process of it came to a good end."""
+
+    result: dict[str, Any]
+    clean: bool
+
+
+def run(job: dict[str, Any], nursery: Nursery, users: Users, host: int) -> Done:
+    """Do the job."""
+    return _Flow(job, nursery, users, host).run()
 
 
 class _Flow:
-    def __init__(self, job: dict[str, Any], host: int) -> None:
+    def __init__(self, job: dict[str, Any], nursery: Nursery, users: Users, host: int) -> None:
         self._job = job
+        self._nursery = nursery
+        self._users = users
         self._host = host
         self._limits = job["limits"]
         self._script = job["script"].encode("utf-8", "surrogatepass")
         self._tests = None if job["tests"] is None else job["tests"].encode("utf-8", "surrogatepass")
         self._names: dict[str, Any] = {"names": {}, "exported": None}
         self._result: dict[str, Any] = {"tests_error": "", "tests": [], "evidence": None, "flags": []}
+        self._clean = True
 
-    def run(self) -> dict[str, Any]:
-        CODE.mkdir(mode=0o755)
+    def run(self) -> Done:
         if self._compile():
             if self._tests is None:
                 self._run_program()
             else:
                 self._run_tests(self._tests)
         self._result["cgroup_peak_bytes"] = kernel.memory_peak()
-        return self._result
+        return Done(result=self._result, clean=self._clean and not self._result["flags"])
 
-    def _watch(self, plan: Plan, bounds: Bounds, sink: Any) -> Facts:
-        return Supervisor(spawn(plan), bounds, sink, self._host).watch()
+    def _watch(self, zygote: Zygote, plan: Plan, bounds: Bounds, sink: Any) -> Facts:
+        child = zygote.spawn(plan)
+        facts = Supervisor(child, bounds, sink, host=self._host, spare=self._nursery.pids).watch()
+        if not facts.settled:
+            raise WardenError(f"a child {_how_it_ended(facts)} at its start: {_last_words(facts)}")
+        self._clean &= facts.clean
+        return facts
+
+    def _plan(self, role: str, uid: int, **facts: Any) -> Plan:
+        file_bytes, hash_seed = self._limits["file_bytes"], self._job["hash_seed"]
+        return Plan(role=role, uid=uid, file_bytes=file_bytes, hash_seed=hash_seed, **facts)
 
     # Compile
 
     def _compile(self) -> bool:
         """Say whether there is something to run."""
         reports: dict[str, dict[str, Any]] = {}
-        plan = compiling.plan(self._script, self._tests)
-        facts = self._watch(plan, compiling.BOUNDS, lambda event: reports.setdefault(event["event"], event))
-        missing = {**compiling.UNCOMPILED, "message": f"the compiler {_how_it_ended(facts)}"}
+        spec = json.dumps({"script": self._job["script"], "tests": self._job["tests"]}).encode()
+        plan = self._plan("compiling", self._users.compile, cwd="/", cpu_s=int(COMPILE_S), spec=spec)
+        bounds = Bounds(
+            startup_s=COMPILE_S, wall_s=COMPILE_S, cpu_s=COMPILE_S + 2, keep_bytes=4096, hard_bytes=1 << 20
+        )
+        facts = self._watch(
+            self._nursery.plain, plan, bounds, lambda event: reports.setdefault(event["event"], event)
+        )
+        missing = {**UNCOMPILED, "message": f"the compiler {_how_it_ended(facts)}"}
         compiled = _compile_report(reports.get("script", missing))
         self._result["compiled"] = compiled
         if not compiled["ok"]:
@@ -88,19 +150,15 @@ class _Flow:
         """Return the expected ids, or none and the reason in the result."""
         events: dict[str, dict[str, Any]] = {}
         spec = {**_plain(self._names), "seed": self._job["hash_seed"]}
-        plan = Plan(
-            uid=COLLECT_UID,
-            cwd=_own_folder("collect", COLLECT_UID),
-            cpu_s=int(COLLECT_S),
-            file_bytes=self._limits["file_bytes"],
-            role="collect",
-            spec=json.dumps(spec).encode(),
-            hash_seed=self._job["hash_seed"],
-        )
+        uid = self._users.collect
+        cwd = own_folder("collect", uid)
+        plan = self._plan("collect", uid, cwd=cwd, cpu_s=int(COLLECT_S), spec=json.dumps(spec).encode())
         bounds = Bounds(
             startup_s=COLLECT_S, wall_s=COLLECT_S, cpu_s=COLLECT_S, keep_bytes=4096, hard_bytes=8 << 20
         )
-        facts = self._watch(plan, bounds, lambda event: events.setdefault(event["event"], event))
+        facts = self._watch(
+            self._nursery.pytest, plan, bounds, lambda event: events.setdefault(event["event"], event)
+        )
         ids: Any = events.get("collected", {}).get("ids")
         if "refused" in events:
             why = events["refused"].get("why")
@@ -123,17 +181,17 @@ class _Flow:
     # Run
 
     def _run_tests(self, tests: bytes) -> None:
-        _write(CODE / "test_solution.py", tests)
+        write(CODE / "test_solution.py", tests)
         expected = self._collect()
         if not expected:
             return
-        _write(CODE / "solution.py", self._script)
+        write(CODE / "solution.py", self._script)
         first, last = Canary.make(), Canary.make()
         for canary in (first, last):
-            _write(CODE / canary.file, canary.source.encode())
+            write(CODE / canary.file, canary.source.encode())
         report = RunReport(expected, first, last)
         spec = {"canaries": [str(CODE / canary.file) for canary in (first, last)]}
-        facts = self._run("shared", spec, report.take)
+        facts = self._run("run_shared", spec, report.take)
         self._note(facts, report.exception)
         self._result["tests"] = report.tests(facts)
         self._result["evidence"] = report.evidence(facts)
@@ -141,10 +199,10 @@ class _Flow:
             self._refuse("the ids of the tests change from one collection to the next")
 
     def _run_program(self) -> None:
-        _write(CODE / "solution.py", self._script)
+        write(CODE / "solution.py", self._script)
         events: dict[str, dict[str, Any]] = {}
         facts = self._run(
-            "program", {"argv": self._job["argv"]}, lambda event: events.setdefault(event["event"], event)
+            "run_program", {"argv": self._job["argv"]}, lambda event: events.setdefault(event["event"], event)
         )
         raised = events.get("raised")
         self._note(facts, None if raised is None else exception_of(raised))
@@ -153,16 +211,14 @@ class _Flow:
         limits, seed = self._limits, self._job["hash_seed"]
         cpu_s = max(-int(-limits["cpu_s"] // 1), 1)
         # Tests of a command line start `python solution.py` where they are.
-        cwd = _own_folder("run", RUN_UID, {"solution.py": self._script})
-        plan = Plan(
-            uid=RUN_UID,
-            cwd=cwd,
+        uid = self._users.run
+        plan = self._plan(
+            role,
+            uid,
+            cwd=own_folder("run", uid, {"solution.py": self._script}),
             cpu_s=STARTUP_CPU_S + cpu_s,
-            file_bytes=limits["file_bytes"],
-            role=role,
             spec=json.dumps({**spec, "seed": seed, "cpu_s": cpu_s}).encode(),
             stdin=self._job["stdin"].encode("utf-8", "replace"),
-            hash_seed=seed,
         )
         bounds = Bounds(
             startup_s=STARTUP_S,
@@ -172,7 +228,8 @@ class _Flow:
             keep_bytes=min(limits["output_bytes"], KEPT_AT_MOST),
             hard_bytes=limits["output_hard_bytes"],
         )
-        facts = self._watch(plan, bounds, sink)
+        zygote = self._nursery.plain if role == "run_program" else self._nursery.pytest
+        facts = self._watch(zygote, plan, bounds, sink)
         if not facts.began:
             ended = f"the child {_how_it_ended(facts)} before the script began"
             raise WardenError(f"{ended}: {_last_words(facts)}")
@@ -242,30 +299,3 @@ def _how_it_ended(facts: Facts) -> str:
 
 def _last_words(facts: Facts) -> str:
     return bytes(facts.err.tail or facts.err.head)[-1500:].decode(errors="replace")
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a new file that only we can change."""
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o444)
-    with os.fdopen(fd, "wb") as file:
-        file.write(content)
-
-
-def _own_folder(name: str, uid: int, files: Mapping[str, bytes] | None = None) -> str:
-    """Make a folder in /work that belongs to `uid`; the warden lacks the capability to give one away.
-
-    Nothing untrusted lives at this moment: the stage before has been killed to the last process.
-    """
-    path = WORK / name
-    if path.exists():
-        return str(path)
-    WORK.chmod(0o777)
-    os.seteuid(uid)
-    try:
-        path.mkdir(mode=0o700)
-        for file, content in (files or {}).items():
-            _write(path / file, content)
-    finally:
-        os.seteuid(0)
-        WORK.chmod(0o755)
-    return str(path)

@@ -174,6 +174,7 @@ leave = os._exit  # taken before untrusted code may replace it; no atexit handle
 def main() -> None:
     """Run."""
     spec = suite.read_spec()
+    suite.pose_as_pytest()
     suite.add_exit()
     reporter = Reporter(REPORT_FD)
     source = Path(suite.TESTS).read_text(encoding="utf-8", errors="replace")

@@ -103,6 +103,10 @@ def add_exit() -> None:
 def read_spec() -> dict[str, Any]:
     """Read what the warden wants this child to know."""
     with os.fdopen(SPEC_FD, "rb") as file:
-        spec = json.load(file)
-    assert isinstance(spec, dict)
+        spec: dict[str, Any] = json.load(file)
     return spec
+
+
+def pose_as_pytest() -> None:
+    """Let scripts that look at the command line see that of a test run without arguments."""
+    sys.argv = ["pytest"]

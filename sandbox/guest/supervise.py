@@ -5,11 +5,9 @@ says decides what happened to it. The one exception is `begin`, which our own co
 before any untrusted code has run in it: the limits of the run count from there.
 """
 
-import contextlib
 import json
 import os
 import select
-import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -47,6 +45,8 @@ class Facts:
     signal: int | None = None
     killed_for: str = ""
     """Why the warden killed it: wall, cpu, output, startup, report or nothing."""
+    settled: bool = False
+    """It became what it was planned to be; before that every failure is ours."""
     began: bool = False
     wall_s: float = 0.0
     cpu_s: float = 0.0
@@ -58,6 +58,16 @@ class Facts:
     report_fault: str = ""
     out: HeadTail = field(default_factory=lambda: HeadTail(0))
     err: HeadTail = field(default_factory=lambda: HeadTail(0))
+
+    @property
+    def clean(self) -> bool:
+        """It ended by itself, with nothing left behind and no limit touched."""
+        touched = self.oom or self.pids_denied or self.leftover
+        return not (self.killed_for or self.report_fault or touched) and self.signal is None
+
+
+class ReapError(Exception):
+    """The container is not as it must be after a run: our failure."""
 
 
 def parse_event(line: bytes) -> dict[str, Any] | None:
@@ -77,9 +87,17 @@ class Supervisor:
     """One use: watch one child."""
 
     def __init__(
-        self, child: Child, bounds: Bounds, sink: Callable[[dict[str, Any]], None], host: int | None
+        self,
+        child: Child,
+        bounds: Bounds,
+        sink: Callable[[dict[str, Any]], None],
+        *,
+        host: int | None,
+        spare: frozenset[int],
     ) -> None:
+        """Watch `child`; `host` is where the end of the host shows, `spare` are processes of ours."""
         self._child = child
+        self._spare = spare | {os.getpid()}
         self._bounds = bounds
         self._sink = sink
         self._host = host
@@ -140,6 +158,8 @@ class Supervisor:
         event = parse_event(line)
         if event is None:
             self._lines.broken = "a line of the report is not an event"
+        elif not self._facts.settled:
+            self._facts.settled = event["event"] == "settled"
         elif event["event"] == "begin":
             self._begin(event)
         else:
@@ -198,32 +218,37 @@ class Supervisor:
         facts.pids_denied = kernel.rose(self._before.pids_denied, after.pids_denied)
         facts.cpu_s = max(facts.cpu_s - self._zero_cpu, 0.0)
 
-    @staticmethod
-    def _leftovers() -> bool:
+    def _leftovers(self) -> bool:
         deadline = time.monotonic() + GRACE_S
-        while kernel.others_alive():
+        while kernel.others_alive(self._spare):
             if time.monotonic() > deadline:
                 return True
             time.sleep(0.005)
         return False
 
     def _reap_all(self) -> None:
-        """Kill and reap every other process of the container: PID 1 is not hit by its own kill(-1)."""
+        """Kill and reap every process of the child's user, which are all but the warden's own."""
         deadline = time.monotonic() + REAP_S
         while time.monotonic() < deadline:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(-1, signal.SIGKILL)
-            try:
-                pid, status, usage = os.wait4(-1, os.WNOHANG)
-            except ChildProcessError:
+            kernel.kill_all_of(self._child.uid)
+            while self._reap_one():
+                pass
+            if not kernel.others(self._spare):
                 return
-            if pid == 0:
-                time.sleep(0.001)
-                continue
-            self._facts.cpu_s += usage.ru_utime + usage.ru_stime
-            self._facts.max_rss_bytes = max(self._facts.max_rss_bytes, usage.ru_maxrss * 1024)
-            if pid == self._child.pid:
-                self._note_status(status)
+            time.sleep(0.001)
+        raise ReapError(f"processes of user {self._child.uid} cannot be killed")
+
+    def _reap_one(self) -> bool:
+        pid, status, usage = os.wait4(-1, os.WNOHANG)
+        if pid == 0:
+            return False
+        if pid in self._spare:
+            raise ReapError("a zygote has died")
+        self._facts.cpu_s += usage.ru_utime + usage.ru_stime
+        self._facts.max_rss_bytes = max(self._facts.max_rss_bytes, usage.ru_maxrss * 1024)
+        if pid == self._child.pid:
+            self._note_status(status)
+        return True
 
     def _note_status(self, status: int) -> None:
         if os.WIFSIGNALED(status):

@@ -1,4 +1,4 @@
-"""PID 1: takes one job, starts the children that do it, watches them, and reports what happened.
+"""PID 1: takes a job, has the children forked that do it, watches them, and reports what happened.
 
 It never runs untrusted code itself, and what it says about limits, signals and memory comes from the
 kernel. Its stdin and stdout are known to nobody else; when the host goes, stdin ends and so does the
@@ -10,13 +10,19 @@ import platform
 import signal
 from typing import Any
 
-from . import flow, kernel
+from . import flow, folders, kernel
+from .child import take_environment
+from .flow import Nursery, Users
 from .version import guest_version
 from .wire import MAX_RESULT_BYTES, clean, encode, read_frame, write_frame
+from .zygote import Zygote
 
-PROTOCOL = 1
+PROTOCOL = 2
 STDIN = 0
 STDOUT = 1
+PLAIN = ("guest.compiling", "guest.run_program")
+PYTEST = ("guest.collect", "guest.run_shared")
+WARM_UP = "guest.warmup"
 
 
 def ignore_signals() -> None:
@@ -27,23 +33,62 @@ def ignore_signals() -> None:
 
 
 def main() -> None:
-    """Serve one job."""
+    """Serve jobs, as long as the host wants to send one more and nothing is left of the last."""
     kernel.set_dumpable(False)
     ignore_signals()
+    folders.CODE.mkdir(mode=0o755)
+    seed = int(os.environ["PYTHONHASHSEED"])
+    take_environment("/", seed)
+    # Both before the first job comes: no child may ever inherit one.
+    nursery = Nursery(plain=Zygote(PLAIN), pytest=Zygote(PYTEST, WARM_UP))
     identity = {"python": platform.python_version(), "guest_version": guest_version()}
-    write_frame(STDOUT, encode({"ready": 1, "protocol": PROTOCOL, **identity}))
-    job = read_frame(STDIN)
-    if job is None:
+    try:
+        nursery.wait_until_warm()
+        write_frame(STDOUT, encode({"ready": 1, "protocol": PROTOCOL, **identity}))
+    except Exception as exc:  # noqa: BLE001 -- our own failure is told, not died of
+        write_frame(STDOUT, encode(_failure(exc)))
         os._exit(1)
-    write_frame(STDOUT, _fit({**identity, "job_id": job["id"], **_do(job)}))
+    _serve(nursery, identity, seed)
+
+
+def _serve(nursery: Nursery, identity: dict[str, Any], seed: int) -> None:
+    attempt, again = 0, True
+    while again:
+        job = read_frame(STDIN)
+        if job is None:
+            os._exit(1)
+        if job["hash_seed"] == seed:
+            result = _do(job, nursery, attempt)
+        else:
+            result = {"error": "this container was made for another hash seed"}
+        again = result["reusable"] = bool(result.get("reusable") and job["keep"])
+        write_frame(STDOUT, _fit({**identity, "job_id": job["id"], **result}))
+        attempt += 1
     os._exit(0)
 
 
-def _do(job: dict[str, Any]) -> dict[str, Any]:
+def _do(job: dict[str, Any], nursery: Nursery, attempt: int) -> dict[str, Any]:
+    users = Users.of(attempt)
     try:
-        return flow.run(job, host=STDIN)
+        done = flow.run(job, nursery, users, host=STDIN)
     except Exception as exc:  # noqa: BLE001 -- our own failure is told, not died of
-        return {"error": clean(f"{type(exc).__name__}: {exc}", 2000)}
+        return _failure(exc)
+    if attempt:
+        # The peak of all attempts in this container says nothing of this one.
+        done.result["cgroup_peak_bytes"] = None
+    return {**done.result, "reusable": done.clean and job["keep"] and _emptied(users)}
+
+
+def _emptied(users: Users) -> bool:
+    try:
+        folders.empty((users.compile, users.collect, users.run))
+    except (OSError, RecursionError, folders.NotEmpty):
+        return False
+    return True
+
+
+def _failure(exc: Exception) -> dict[str, Any]:
+    return {"error": clean(f"{type(exc).__name__}: {exc}", 2000)}
 
 
 def _fit(result: dict[str, Any]) -> bytes:

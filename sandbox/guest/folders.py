@@ -1,0 +1,87 @@
+"""The folders of an attempt: made with the right owner, and emptied before the next attempt."""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+WORK = Path("/work")
+CODE = WORK / "code"
+SHARED = (Path("/tmp"), Path("/dev/shm"), Path("/dev/mqueue"))  # noqa: S108 -- the container's own
+IPC = ("shm", "msg", "sem")
+
+
+class NotEmpty(Exception):
+    """Something of an attempt cannot be removed."""
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a new file that only we can change."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o444)
+    with os.fdopen(fd, "wb") as file:
+        file.write(content)
+
+
+def own_folder(name: str, uid: int, files: Mapping[str, bytes] | None = None) -> str:
+    """Make a folder in /work that belongs to `uid`; the warden lacks the capability to give one away."""
+    path = WORK / name
+    if path.exists():
+        return str(path)
+    with _as_user(uid):
+        path.mkdir(mode=0o700)
+        for file, content in (files or {}).items():
+            write(path / file, content)
+    return str(path)
+
+
+@contextlib.contextmanager
+def _as_user(uid: int) -> Iterator[None]:
+    """Act as `uid` on files, with a /work that anyone may change.
+
+    Nothing untrusted lives at such a moment: the stage before has been killed to the last process.
+    """
+    WORK.chmod(0o777)
+    os.seteuid(uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        WORK.chmod(0o755)
+
+
+def empty(uids: tuple[int, ...]) -> None:
+    """Remove what an attempt of these users has left.
+
+    Raises:
+        NotEmpty, OSError, RecursionError: not everything could be removed; the container is not fit for
+            another attempt.
+    """
+    for path in CODE.iterdir():
+        path.unlink()
+    for uid in uids:
+        with _as_user(uid):
+            for folder in (WORK, *SHARED):
+                _remove_of(uid, folder)
+    left = [str(path) for folder in SHARED if folder.exists() for path in folder.iterdir()]
+    left += [str(path) for path in WORK.iterdir() if path != CODE]
+    if left or _ipc_objects():
+        raise NotEmpty(f"{len(left)} files and {_ipc_objects()} IPC objects are left")
+
+
+def _remove_of(uid: int, folder: Path) -> None:
+    if not folder.exists():
+        return
+    for path in folder.iterdir():
+        if path.lstat().st_uid != uid:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _ipc_objects() -> int:
+    """Count System V shared memory, queues and semaphores; each table has one line of heading."""
+    tables = (Path("/proc/sysvipc", name) for name in IPC)
+    return sum(len(table.read_text().splitlines()) - 1 for table in tables if table.exists())

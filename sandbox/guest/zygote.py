@@ -1,0 +1,160 @@
+"""A process that has everything imported and nothing to hide: every child is a fork of one.
+
+A zygote is forked from the warden before any job has come, so no child ever inherits a job, a test or
+a canary. It runs as the container's root and never runs untrusted code; what asks it to fork is the
+warden alone, over a socket that nobody else has.
+"""
+
+import gc
+import importlib
+import json
+import os
+import socket
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from .child import REPORT_FD, Child, Plan, become
+
+MESSAGE = 4096
+SETTLED = b'{"event":"settled"}\n'
+
+
+class SpawnError(Exception):
+    """A child could not be started: our failure, never the script's."""
+
+
+class Zygote:
+    """The warden's side: start one, wait until it is warm, have it fork children."""
+
+    def __init__(self, modules: Sequence[str], warm_up: str = "") -> None:
+        """Fork the zygote. It imports `modules`, whose last parts are the roles, and then runs `warm_up`."""
+        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.pid = os.fork()
+        if self.pid == 0:
+            self._socket.close()
+            _serve(theirs, modules, warm_up)
+        theirs.close()
+
+    def wait_until_warm(self) -> None:
+        """Return when it can fork.
+
+        Raises:
+            SpawnError: it could not be warmed.
+        """
+        self._answer()
+
+    def spawn(self, plan: Plan) -> Child:
+        """Fork a child, which becomes a child of the warden.
+
+        Raises:
+            SpawnError: it could not be set up.
+        """
+        pipes = [os.pipe() for _ in range(3)]
+        stdin = memory_file("stdin", plan.stdin) if plan.stdin else os.open(os.devnull, os.O_RDONLY)
+        theirs = [stdin, *(pipe[1] for pipe in pipes), memory_file("spec", plan.spec)]
+        try:
+            socket.send_fds(self._socket, [json.dumps(plan.facts()).encode()], theirs)
+        finally:
+            for fd in theirs:
+                os.close(fd)
+        pid = self._answer()["pid"]
+        for fd, _ in pipes:
+            os.set_blocking(fd, False)
+        out, err, report = (pipe[0] for pipe in pipes)
+        return Child(pid=pid, uid=plan.uid, out=out, err=err, report=report)
+
+    def _answer(self) -> dict[str, Any]:
+        data = self._socket.recv(MESSAGE)
+        answer: dict[str, Any] = json.loads(data) if data else {"error": "the zygote has died"}
+        if "error" in answer:
+            raise SpawnError(answer["error"])
+        return answer
+
+
+def memory_file(name: str, content: bytes) -> int:
+    """Put `content` into an unlinked file in memory and return its fd, at the start."""
+    fd = os.memfd_create(name)
+    view = memoryview(content)
+    while view:
+        view = view[os.write(fd, view) :]
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd
+
+
+def _serve(sock: socket.socket, modules: Sequence[str], warm_up: str) -> NoReturn:
+    """In the zygote: fork until the warden goes. In a child: become it, do its role, and exit."""
+    try:
+        # Not the container's stdin and stdout: those are the warden's.
+        null = os.open(os.devnull, os.O_RDWR)
+        for fd in (0, 1):
+            os.dup2(null, fd)
+        os.close(null)
+        roles = {name.rpartition(".")[2]: importlib.import_module(name) for name in modules}
+        if warm_up:
+            importlib.import_module(warm_up).warm_up()
+        gc.collect()
+        gc.freeze()
+        sock.send(b"{}")
+    except BaseException as exc:  # noqa: BLE001 -- whatever it is, the warden shall hear of it
+        _complain(sock, exc)
+        os._exit(1)
+    facts = _fork_on_demand(sock)
+    # Outside of every `try`: the script's own end is the interpreter's end.
+    roles[facts["role"]].main()
+    sys.exit(0)
+
+
+def _fork_on_demand(sock: socket.socket) -> dict[str, Any]:
+    """Return in a child only."""
+    while True:
+        data, fds, _, _ = socket.recv_fds(sock, MESSAGE, 16)
+        if not data:
+            os._exit(0)
+        facts: dict[str, Any] = json.loads(data)
+        try:
+            pid = _fork_away()
+        except OSError as exc:
+            _complain(sock, exc)
+            continue
+        if pid == 0:
+            _settle(facts, fds)
+            return facts
+        for fd in fds:
+            os.close(fd)
+        sock.send(json.dumps({"pid": pid}).encode())
+
+
+def _fork_away() -> int:
+    """Fork a grandchild whose parent ends at once, so that PID 1 becomes its parent; 0 in itself."""
+    told, tell = os.pipe()
+    middle = os.fork()
+    if middle == 0:
+        try:
+            pid = os.fork()
+        except OSError:
+            os._exit(1)
+        if pid == 0:
+            return 0
+        os.write(tell, pid.to_bytes(4, "big"))
+        os._exit(0)
+    os.close(tell)
+    pid = int.from_bytes(os.read(told, 4), "big")
+    os.close(told)
+    os.waitpid(middle, 0)
+    if not pid:
+        raise OSError("fork failed")
+    return pid
+
+
+def _settle(facts: dict[str, Any], fds: list[int]) -> None:
+    try:
+        become(facts, fds)
+        os.write(REPORT_FD, SETTLED)
+    except BaseException as exc:  # noqa: BLE001 -- it must never run on as what it was
+        os.write(2, f"{type(exc).__name__}: {exc}".encode()[:4000])
+        os._exit(127)
+
+
+def _complain(sock: socket.socket, exc: BaseException) -> None:
+    sock.send(json.dumps({"error": f"{type(exc).__name__}: {exc}"[:2000]}).encode())
