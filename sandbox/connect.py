@@ -10,16 +10,18 @@ from typing import Any
 import docker
 from docker.constants import DEFAULT_UNIX_SOCKET
 from docker.errors import APIError, DockerException, ImageNotFound
+from docker.tls import TLSConfig
 from docker.utils import kwargs_from_env
 from requests.exceptions import RequestException
 
-from sandbox.errors import EngineUnavailable, ImageMissing, SandboxError
+from sandbox.errors import EngineRefused, EngineUnavailable, ImageMissing
+from sandbox.hosts import DockerHost
 
 TIMEOUT_S = 60
 
 
-def connect(base_url: str | None = None, timeout_s: int = TIMEOUT_S) -> docker.APIClient:
-    """Return a new client: of `base_url`, else DOCKER_HOST, else the usual sockets. One per thread.
+def connect(host: DockerHost | None = None, timeout_s: int = TIMEOUT_S) -> docker.APIClient:
+    """Return a new client: of `host`, else of DOCKER_HOST, else of the usual sockets. One per thread.
 
     The command line's contexts are not followed, but for the socket of Docker Desktop: which engine
     runs untrusted code shall not depend on what somebody switched to.
@@ -27,12 +29,20 @@ def connect(base_url: str | None = None, timeout_s: int = TIMEOUT_S) -> docker.A
     Raises:
         EngineUnavailable: no engine answers there.
     """
-    settings: Any = (
-        {"base_url": base_url} if base_url else {"base_url": _desktop_socket(), **kwargs_from_env()}
-    )
     with engine_errors("connecting"):
+        settings = _settings(host or DockerHost())
         _probe(settings["base_url"] or DEFAULT_UNIX_SOCKET)
         return docker.APIClient(version="auto", timeout=timeout_s, **settings)
+
+
+def _settings(host: DockerHost) -> dict[str, Any]:
+    if host.url is None:
+        return {"base_url": _desktop_socket(), **kwargs_from_env()}
+    if host.cert_path is None:
+        return {"base_url": host.url}
+    pair = (str(host.cert_path / "cert.pem"), str(host.cert_path / "key.pem"))
+    authority = str(host.cert_path / "ca.pem")
+    return {"base_url": host.url, "tls": TLSConfig(client_cert=pair, ca_cert=authority, verify=True)}
 
 
 def _probe(base_url: str) -> None:
@@ -53,13 +63,13 @@ def _desktop_socket() -> str | None:
 
 @contextlib.contextmanager
 def engine_errors(doing: str) -> Iterator[None]:
-    """Turn the SDK's errors into EngineUnavailable, ImageMissing or SandboxError."""
+    """Turn the SDK's errors into EngineUnavailable, ImageMissing or EngineRefused."""
     try:
         yield
     except ImageNotFound as exc:
         raise ImageMissing(f"{doing}: {exc.explanation}; `make image` builds the sandbox image") from exc
     except APIError as exc:
-        raise SandboxError(_explain(doing, str(exc.explanation or exc))) from exc
+        raise EngineRefused(_explain(doing, str(exc.explanation or exc))) from exc
     except (RequestException, DockerException, OSError) as exc:
         raise EngineUnavailable(
             f"{doing}: the Docker engine does not answer ({exc}); is it running, is DOCKER_HOST right?"

@@ -3,6 +3,7 @@
 MendError
 ├── SandboxError              a run gave no trustworthy result; worth another try
 │   ├── EngineUnavailable     no Docker engine answers
+│   ├── EngineRefused         the engine answers, but will not do it
 │   ├── ImageMissing          the sandbox image is not built
 │   └── LostResult            the container ended without its result frame
 ├── UnsupportedLevel          the grading level asked for is not available here
@@ -21,6 +22,10 @@ class SandboxError(MendError):
 
 class EngineUnavailable(SandboxError):
     """No Docker engine answers."""
+
+
+class EngineRefused(SandboxError):
+    """The engine answers, but will not do what it was asked for."""
 
 
 class ImageMissing(SandboxError):

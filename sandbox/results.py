@@ -27,7 +27,6 @@ def encode_job(job: Job) -> dict[str, Any]:
         "script": job.script,
         "tests": None if job.level is Level.PROGRAM else job.tests,
         "hash_seed": job.hash_seed,
-        "keep": False,
         "stdin": job.stdin,
         "argv": list(job.argv),
         "limits": {

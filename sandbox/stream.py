@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import ssl
 import struct
 import time
 from typing import Any, Protocol
@@ -120,6 +121,19 @@ class FrameStream:
         if not data:
             raise LostResult("the container ended without its result" + self._last_words())
         self._demux.feed(data)
+
+    def is_silent(self) -> bool:
+        """Say whether the other side is there and has said nothing that nobody asked for."""
+        if self._demux.stdout:
+            return False
+        try:
+            self._sock.settimeout(0.0)
+            self._sock.recv(1)
+        except (BlockingIOError, TimeoutError, ssl.SSLWantReadError):
+            return True
+        except OSError:
+            return False
+        return False
 
     def _last_words(self) -> str:
         text = self._demux.stderr.decode("utf-8", "replace").strip()

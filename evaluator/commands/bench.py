@@ -188,7 +188,8 @@ def _or_default(value: float | None) -> str:
 
 def _bench(plan: Plan, kept: Manifest | None, values: Mapping[str, Any], stack: ExitStack) -> int:
     from repair.caged import Cleaner  # noqa: PLC0415 - only a real run needs it
-    from sandbox.engine import DockerSandbox, connect  # noqa: PLC0415 - loads the Docker SDK
+    from sandbox.connect import connect  # noqa: PLC0415 - loads the Docker SDK
+    from sandbox.engine import DockerSandbox  # noqa: PLC0415
     from sandbox.reaper import reap  # noqa: PLC0415
 
     run_id = kept.run_id if kept else new_run_id()

@@ -8,7 +8,7 @@ import click
 @click.command("reap")
 def command() -> int:
     """Remove containers of mendbench whose owner is gone. Those of a running bench stay."""
-    from sandbox.engine import connect  # noqa: PLC0415 - loads the Docker SDK
+    from sandbox.connect import connect  # noqa: PLC0415 - loads the Docker SDK
     from sandbox.reaper import reap  # noqa: PLC0415
 
     with closing(connect()) as client:

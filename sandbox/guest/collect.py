@@ -17,11 +17,27 @@ MAX_TESTS = 2000
 class Collector:
     """A pytest plugin that reports the test ids, or why there are none."""
 
-    def __init__(self, reporter: Reporter, defined: frozenset[str]) -> None:
-        self._reporter = reporter
-        self._defined = defined
+    collect_only = True
+    files = (suite.TESTS,)
+
+    def __init__(self) -> None:
+        """Learn from the warden what is to be collected."""
+        self._spec = suite.read_spec()
+        self._reporter = Reporter(REPORT_FD)
+        source = Path(suite.TESTS).read_bytes()
+        self.source, self.seed = source.decode(errors="replace"), self._spec["seed"]
+        self._defined = names.test_names(source)
         self._failed = False
         self._count = 0
+
+    def begin(self, _session: pytest.Session) -> None:
+        """Put the stub in the script's place."""
+        sys.modules["solution"] = stub.StubModule(self._spec["names"], self._spec["exported"])
+        suite.seed_all(self.seed)
+
+    def end(self, status: int) -> None:
+        """Report that the session has ended."""
+        self._reporter.send("end", status=status)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_make_parametrize_id(self, val: object) -> None:
@@ -72,17 +88,3 @@ class Collector:
 
 def _id(item: pytest.Item) -> str:
     return suite.short_id(item.nodeid)[1]
-
-
-def main() -> None:
-    """Collect."""
-    spec = suite.read_spec()
-    suite.pose_as_pytest()
-    reporter = Reporter(REPORT_FD)
-    source = Path(suite.TESTS).read_bytes()
-    sys.modules["solution"] = stub.StubModule(spec["names"], spec["exported"])
-    collector = Collector(reporter, names.test_names(source))
-    args = suite.arguments([suite.TESTS], source.decode(errors="replace"), spec["seed"])
-    suite.seed_all(spec["seed"])
-    status = pytest.main(["--collect-only", *args], plugins=[collector])
-    reporter.send("end", status=int(status))

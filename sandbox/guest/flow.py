@@ -120,7 +120,7 @@ class _Flow:
         """Say whether there is something to run."""
         reports: dict[str, dict[str, Any]] = {}
         spec = json.dumps({"script": self._job["script"], "tests": self._job["tests"]}).encode()
-        plan = self._plan("compiling", self._users.compile, cwd="/", cpu_s=int(COMPILE_S), spec=spec)
+        plan = self._plan("compile", self._users.compile, cwd="/", cpu_s=int(COMPILE_S), spec=spec)
         bounds = Bounds(
             startup_s=COMPILE_S, wall_s=COMPILE_S, cpu_s=COMPILE_S + 2, keep_bytes=4096, hard_bytes=1 << 20
         )
@@ -191,7 +191,7 @@ class _Flow:
             write(CODE / canary.file, canary.source.encode())
         report = RunReport(expected, first, last)
         spec = {"canaries": [str(CODE / canary.file) for canary in (first, last)]}
-        facts = self._run("run_shared", spec, report.take)
+        facts = self._run("shared", spec, report.take)
         self._note(facts, report.exception)
         self._result["tests"] = report.tests(facts)
         self._result["evidence"] = report.evidence(facts)
@@ -202,7 +202,7 @@ class _Flow:
         write(CODE / "solution.py", self._script)
         events: dict[str, dict[str, Any]] = {}
         facts = self._run(
-            "run_program", {"argv": self._job["argv"]}, lambda event: events.setdefault(event["event"], event)
+            "program", {"argv": self._job["argv"]}, lambda event: events.setdefault(event["event"], event)
         )
         raised = events.get("raised")
         self._note(facts, None if raised is None else exception_of(raised))
@@ -228,7 +228,7 @@ class _Flow:
             keep_bytes=min(limits["output_bytes"], KEPT_AT_MOST),
             hard_bytes=limits["output_hard_bytes"],
         )
-        zygote = self._nursery.plain if role == "run_program" else self._nursery.pytest
+        zygote = self._nursery.plain if role == "program" else self._nursery.pytest
         facts = self._watch(zygote, plan, bounds, sink)
         if not facts.began:
             ended = f"the child {_how_it_ended(facts)} before the script began"

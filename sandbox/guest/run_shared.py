@@ -7,7 +7,7 @@ import sys
 from collections.abc import Generator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from _pytest.assertion import rewrite, util
@@ -44,18 +44,24 @@ def cut_repr(value: object) -> str:
 class Recorder:
     """A pytest plugin: compiles the tests, then imports the script, then reports on every test."""
 
-    def __init__(self, reporter: Reporter, spec: dict[str, Any]) -> None:
-        self._reporter = reporter
-        self._spec = spec
-        self._files = [*spec["canaries"], suite.TESTS]
-        self._defined = names.test_names(Path(suite.TESTS).read_bytes())
+    collect_only = False
+
+    def __init__(self) -> None:
+        """Learn from the warden what is to be run."""
+        self._spec = suite.read_spec()
+        suite.add_exit()
+        self._reporter = Reporter(REPORT_FD)
+        first, last = self._spec["canaries"]
+        self.files = (first, suite.TESTS, last)
+        source = Path(suite.TESTS).read_bytes()
+        self.source, self.seed = source.decode(errors="replace"), self._spec["seed"]
+        self._defined = names.test_names(source)
         self._compiled: dict[str, Any] = {}
         self._rewrite = getattr(rewrite, "_rewrite_test", None)
         self._record: dict[str, Any] = {}
         self._compared: tuple[str, str] | None = None
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_sessionstart(self, session: pytest.Session) -> None:
+    def begin(self, session: pytest.Session) -> None:
         """Compile the tests while nothing untrusted has run, then let the script in."""
         self._compile_tests(session.config)
         # Last, and not ours to write in: for processes that the script starts, which import it anew.
@@ -66,12 +72,21 @@ class Recorder:
         except BaseException as exc:  # noqa: BLE001 -- SystemExit and KeyboardInterrupt are the script's end too
             self._reporter.send("import_failed", **describe(exc, FILES[:1]))
             leave(3)
-        suite.seed_all(self._spec["seed"])
+        suite.seed_all(self.seed)
+
+    def end(self, status: int) -> NoReturn:
+        """Report that the session has ended, and leave without anything that the script has prepared."""
+        self._reporter.send("finish", status=status)
+        for stream in (sys.stdout, sys.stderr):
+            # The script may have closed or replaced it.
+            with contextlib.suppress(BaseException):
+                stream.flush()
+        leave(status)
 
     def _compile_tests(self, config: pytest.Config) -> None:
         if self._rewrite is None:
             return
-        for file in self._files:
+        for file in self.files:
             self._compiled[file] = self._rewrite(Path(file), config)
         setattr(rewrite, "_rewrite_test", self._take_compiled)  # noqa: B010 -- a name that pytest keeps to itself
 
@@ -169,22 +184,3 @@ def outcome_of(report: pytest.TestReport) -> str:
 
 
 leave = os._exit  # taken before untrusted code may replace it; no atexit handler of the script runs
-
-
-def main() -> None:
-    """Run."""
-    spec = suite.read_spec()
-    suite.pose_as_pytest()
-    suite.add_exit()
-    reporter = Reporter(REPORT_FD)
-    source = Path(suite.TESTS).read_text(encoding="utf-8", errors="replace")
-    first, last = spec["canaries"]
-    args = suite.arguments([first, suite.TESTS, last], source, spec["seed"])
-    recorder = Recorder(reporter, spec)
-    status = int(pytest.main(args, plugins=[recorder]))
-    reporter.send("finish", status=status)
-    for stream in (sys.stdout, sys.stderr):
-        # The script may have closed or replaced it.
-        with contextlib.suppress(BaseException):
-            stream.flush()
-    leave(status)

@@ -7,7 +7,6 @@ import os
 import random
 import site
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -40,19 +39,28 @@ PLUGINS = {
 }
 
 
-def arguments(files: Iterable[str], source: str, seed: int) -> list[str]:
-    """Build pytest's command line for `files`; `source` is the text of the tests."""
-    args = ["-c", "/dev/null", f"--rootdir={CODE}", "--noconftest", "--import-mode=importlib"]
-    args += ["--continue-on-collection-errors", "--capture=no"]
-    for name in OFF:
-        args += ["-p", f"no:{name}"]
+ARGUMENTS = [
+    "-c",
+    "/dev/null",
+    f"--rootdir={CODE}",
+    "--noconftest",
+    "--import-mode=importlib",
+    "--continue-on-collection-errors",
+    "--capture=no",
+    *(part for name in OFF for part in ("-p", f"no:{name}")),
+]
+
+
+def plugins_for(source: str, seed: int) -> list[str]:
+    """Build the arguments for the plugins that the text of these tests speaks of."""
+    args: list[str] = []
     for module, word in PLUGINS.items():
         if word in source and importlib.util.find_spec(module.partition(".")[0]):
             args += ["-p", module]
             if word == "hypothesis":
                 args.append(f"--hypothesis-seed={seed}")
                 _calm_hypothesis()
-    return [*args, *files]
+    return args
 
 
 def _calm_hypothesis() -> None:

@@ -20,9 +20,6 @@ from .zygote import Zygote
 PROTOCOL = 2
 STDIN = 0
 STDOUT = 1
-PLAIN = ("guest.compiling", "guest.run_program")
-PYTEST = ("guest.collect", "guest.run_shared")
-WARM_UP = "guest.warmup"
 
 
 def ignore_signals() -> None:
@@ -40,7 +37,7 @@ def main() -> None:
     seed = int(os.environ["PYTHONHASHSEED"])
     take_environment("/", seed)
     # Both before the first job comes: no child may ever inherit one.
-    nursery = Nursery(plain=Zygote(PLAIN), pytest=Zygote(PYTEST, WARM_UP))
+    nursery = Nursery(plain=Zygote("guest.plain"), pytest=Zygote("guest.session"))
     identity = {"python": platform.python_version(), "guest_version": guest_version()}
     try:
         nursery.wait_until_warm()

@@ -11,12 +11,13 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from .child import REPORT_FD, Child, Plan, become
 
 MESSAGE = 4096
+OPEN_FILES = 5
+"""Streams, the socket, and the folder in which they are counted."""
 SETTLED = b'{"event":"settled"}\n'
 
 
@@ -27,13 +28,13 @@ class SpawnError(Exception):
 class Zygote:
     """The warden's side: start one, wait until it is warm, have it fork children."""
 
-    def __init__(self, modules: Sequence[str], warm_up: str = "") -> None:
-        """Fork the zygote. It imports `modules`, whose last parts are the roles, and then runs `warm_up`."""
+    def __init__(self, home: str) -> None:
+        """Fork the zygote. It imports the module `home` and calls its `live`, which waits for forks."""
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.pid = os.fork()
         if self.pid == 0:
             self._socket.close()
-            _serve(theirs, modules, warm_up)
+            _serve(theirs, home)
         theirs.close()
 
     def wait_until_warm(self) -> None:
@@ -82,47 +83,73 @@ def memory_file(name: str, content: bytes) -> int:
     return fd
 
 
-def _serve(sock: socket.socket, modules: Sequence[str], warm_up: str) -> NoReturn:
-    """In the zygote: fork until the warden goes. In a child: become it, do its role, and exit."""
-    try:
-        # Not the container's stdin and stdout: those are the warden's.
-        null = os.open(os.devnull, os.O_RDWR)
-        for fd in (0, 1):
-            os.dup2(null, fd)
-        os.close(null)
-        roles = {name.rpartition(".")[2]: importlib.import_module(name) for name in modules}
-        if warm_up:
-            importlib.import_module(warm_up).warm_up()
+class Forker:
+    """The zygote's side."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+
+    def wait(self) -> str:
+        """Say that everything is warm, then fork on demand. Returns in children only: the role of each."""
+        self._check_files()
         gc.collect()
         gc.freeze()
-        sock.send(b"{}")
-    except BaseException as exc:  # noqa: BLE001 -- whatever it is, the warden shall hear of it
-        _complain(sock, exc)
-        os._exit(1)
-    facts = _fork_on_demand(sock)
-    # Outside of every `try`: the script's own end is the interpreter's end.
-    roles[facts["role"]].main()
-    sys.exit(0)
+        self._socket.send(b"{}")
+        while True:
+            data, fds, _, _ = socket.recv_fds(self._socket, MESSAGE, 16)
+            if not data:
+                os._exit(0)
+            facts: dict[str, Any] = json.loads(data)
+            if self._fork(facts, fds):
+                return str(facts["role"])
 
+    def _check_files(self) -> None:
+        """No file may be open: a child closes it, and its owner would take the next one for it."""
+        with os.scandir("/proc/self/fd") as entries:
+            count = sum(1 for _ in entries)
+        if count != OPEN_FILES:
+            raise SpawnError(f"the zygote has {count} open files instead of {OPEN_FILES}")
 
-def _fork_on_demand(sock: socket.socket) -> dict[str, Any]:
-    """Return in a child only."""
-    while True:
-        data, fds, _, _ = socket.recv_fds(sock, MESSAGE, 16)
-        if not data:
-            os._exit(0)
-        facts: dict[str, Any] = json.loads(data)
+    def _fork(self, facts: dict[str, Any], fds: list[int]) -> bool:
         try:
             pid = _fork_away()
         except OSError as exc:
-            _complain(sock, exc)
-            continue
+            self.complain(exc)
+            return False
         if pid == 0:
             _settle(facts, fds)
-            return facts
+            return True
         for fd in fds:
             os.close(fd)
-        sock.send(json.dumps({"pid": pid}).encode())
+        self._socket.send(json.dumps({"pid": pid}).encode())
+        return False
+
+    def complain(self, exc: BaseException) -> None:
+        """Tell the warden what went wrong."""
+        self._socket.send(json.dumps({"error": f"{type(exc).__name__}: {exc}"[:2000]}).encode())
+
+
+def _serve(sock: socket.socket, home: str) -> NoReturn:
+    """In the zygote: live there until the warden goes. In its children: do their role, and exit."""
+    forker = Forker(sock)
+    try:
+        _let_go_of_the_wardens(sock)
+        live = importlib.import_module(home).live
+    except BaseException as exc:  # noqa: BLE001 -- whatever it is, the warden shall hear of it
+        forker.complain(exc)
+        os._exit(1)
+    # Outside of every `try`: a script's own end is the interpreter's end.
+    live(forker)
+    sys.exit(0)
+
+
+def _let_go_of_the_wardens(sock: socket.socket) -> None:
+    """Close what belongs to the warden: the container's stdin and stdout, and the other zygote's socket."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1):
+        os.dup2(null, fd)
+    os.closerange(3, sock.fileno())
+    os.closerange(sock.fileno() + 1, 4096)
 
 
 def _fork_away() -> int:
@@ -154,7 +181,3 @@ def _settle(facts: dict[str, Any], fds: list[int]) -> None:
     except BaseException as exc:  # noqa: BLE001 -- it must never run on as what it was
         os.write(2, f"{type(exc).__name__}: {exc}".encode()[:4000])
         os._exit(127)
-
-
-def _complain(sock: socket.socket, exc: BaseException) -> None:
-    sock.send(json.dumps({"error": f"{type(exc).__name__}: {exc}"[:2000]}).encode())

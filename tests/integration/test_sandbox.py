@@ -17,6 +17,7 @@ from sandbox import image
 from sandbox.connect import connect
 from sandbox.engine import DockerSandbox
 from sandbox.errors import EngineUnavailable, ImageMissing, SandboxError, UnsupportedLevel
+from sandbox.hosts import DockerHost
 from sandbox.types import Job, KilledBy, Level, Limits
 from sandbox.verdict import RunVerdict, judge
 
@@ -485,7 +486,7 @@ def test_closed_sandbox_runs_nothing():
 def test_no_engine():
     """Where no engine answers the error says what to look at."""
     with (
-        DockerSandbox("test-none", base_url="unix:///nowhere/docker.sock") as made,
+        DockerSandbox("test-none", hosts=[DockerHost(url="unix:///nowhere/docker.sock")]) as made,
         pytest.raises(EngineUnavailable, match="is it running"),
     ):
         made.run(Job(id="1", script="", level=Level.PROGRAM))
@@ -501,12 +502,13 @@ def test_missing_image(monkeypatch):
 
 def test_image_that_vanishes(monkeypatch):
     """An image removed while the bench runs is missing, not a failure of the script."""
+    with DockerSandbox("test-vanished") as other:
+        info = other.image()
     with DockerSandbox("test-vanished") as made:
-        info = made.image()
         gone = type(info)(
             **{**{name: getattr(info, name) for name in info.__slots__}, "tag": "mendbench-sandbox:gone"}
         )
-        monkeypatch.setattr(made, "_image", gone)
+        monkeypatch.setattr(image, "find", lambda client: gone)
 
         with pytest.raises(ImageMissing, match="make image"):
             made.run(Job(id="1", script="", level=Level.PROGRAM))
@@ -579,7 +581,7 @@ def test_engine_that_dies_mid_run(proxy):
     """An engine that goes away during a run is our failure; its container ends by itself and is reaped."""
     run_id = f"test-{uuid.uuid4().hex[:8]}"
     job = Job(id="1", script="import time\ntime.sleep(60)\n", level=Level.PROGRAM, limits=Limits(wall_s=60.0))
-    made = DockerSandbox(run_id, base_url=f"unix://{proxy.path}")
+    made = DockerSandbox(run_id, hosts=[DockerHost(url=f"unix://{proxy.path}")])
     client = connect()
 
     def running():
@@ -649,7 +651,9 @@ def test_full_disk_of_the_engine():
     thread.start()
     try:
         with (
-            DockerSandbox("test-full", base_url=f"tcp://127.0.0.1:{server.server_port}") as made,
+            DockerSandbox(
+                "test-full", hosts=[DockerHost(url=f"tcp://127.0.0.1:{server.server_port}")]
+            ) as made,
             pytest.raises(SandboxError, match="disk is full"),
         ):
             made.run(Job(id="1", script="", level=Level.PROGRAM))

@@ -1,0 +1,74 @@
+"""Home of the zygote for children that need pytest: it waits inside a session that is about to collect.
+
+Configuring pytest and starting a session take longer than a few small tests do. So the zygote does it
+once, and every child goes on from there with its own plugin and its own files.
+"""
+
+import os
+from collections.abc import Generator, Mapping
+from typing import Any, NoReturn
+
+import pytest
+
+from . import suite
+from .collect import Collector
+from .run_shared import Recorder
+from .zygote import Forker
+
+Role = Collector | Recorder
+ROLES: Mapping[str, type[Collector | Recorder]] = {"collect": Collector, "shared": Recorder}
+
+
+class Starter:
+    """A plugin that begins a role where its session starts anew."""
+
+    def __init__(self, role: Role) -> None:
+        self._role = role
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Begin."""
+        self._role.begin(session)
+
+
+class Waiter:
+    """The plugin that waits at the door of the collection."""
+
+    def __init__(self, forker: Forker) -> None:
+        self._forker = forker
+        self.role: Role | None = None
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Wait here; in a child, put its role in force."""
+        # It holds a file that leads nowhere; closed, it drops what it gets.
+        logging: Any = session.config.pluginmanager.get_plugin("logging-plugin")
+        logging.log_file_handler.close()
+        self.role = role = ROLES[self._forker.wait()]()
+        suite.pose_as_pytest()
+        plugins = suite.plugins_for(role.source, role.seed)
+        if plugins:
+            _begin_anew(role, plugins)
+        session.config.args = list(role.files)
+        session.config.option.collectonly = role.collect_only
+        session.config.pluginmanager.register(role)
+        role.begin(session)
+        return (yield)
+
+
+def _begin_anew(role: Role, plugins: list[str]) -> NoReturn:
+    """These plugins must be there when pytest is configured: a session of its own for them."""
+    only = ["--collect-only"] if role.collect_only else []
+    status = pytest.main([*suite.ARGUMENTS, *plugins, *only, *role.files], plugins=[role, Starter(role)])
+    role.end(int(status))
+    os._exit(0)
+
+
+def live(forker: Forker) -> None:
+    """Configure pytest and start a session; in a child, finish it."""
+    waiter = Waiter(forker)
+    status = int(pytest.main(suite.ARGUMENTS, plugins=[waiter]))
+    if waiter.role is None:
+        forker.complain(RuntimeError(f"pytest ended with status {status} before it was asked for anything"))
+        os._exit(1)
+    waiter.role.end(status)
