@@ -18,7 +18,7 @@ from sandbox.types import PROFILES, Level
 
 DEFAULT_FILE = "bench.toml"
 _SECRET = re.compile(r"(?i)(x-)?(api[_-]?key|authorization|password|secret|(access|auth|bearer)[_-]?token)")
-_HARMLESS = frozenset({"bench.runs_dir", "sandbox.slots"})
+_HARMLESS = frozenset({"bench.runs_dir", "sandbox.slots", "sandbox.hosts", "sandbox.warm"})
 _OURS = frozenset({"model", "messages", "stream", "stream_options", "n"})
 
 
@@ -99,11 +99,26 @@ class RepairSection(_Section):
     style: Style = "chat"
 
 
+class HostSection(_Section):
+    """[[sandbox.hosts]]: one Docker engine."""
+
+    url: Annotated[str, Field(pattern=r"^(unix|ssh|tcp)://[^-]")]
+    """unix:///path, ssh://user@machine or tcp://machine:2376."""
+    slots: Annotated[int, Field(ge=1, le=256)]
+    """Containers at a time on this engine."""
+    cert_path: Path | None = None
+    """Folder with ca.pem, cert.pem and key.pem, for tcp:// with TLS."""
+
+
 class SandboxSection(_Section):
     """[sandbox]: how scripts run."""
 
     slots: Annotated[int, Field(ge=1, le=256)] | None = None
     """Containers at a time; None: one per core."""
+    hosts: tuple[HostSection, ...] = ()
+    """The engines to use; none: the one of DOCKER_HOST, else the usual one."""
+    warm: Annotated[int, Field(ge=0, le=256)] | None = None
+    """Containers kept ready on each engine; None: one more than its slots."""
     runtime: str | None = None
     """Docker runtime, such as runsc; None: the engine's default."""
     grading: Level = Level.SHARED
@@ -265,6 +280,7 @@ _SECTIONS: Mapping[str, type[BaseModel]] = {
     "sampling": SamplingSection,
     "repair": RepairSection,
     "sandbox": SandboxSection,
+    "hosts": HostSection,
     "server": ServerSection,
 }
 

@@ -12,6 +12,7 @@ from sandbox.pool import Kind, WarmPool
 from sandbox.reaper import remove_run
 from sandbox.results import without_run
 from sandbox.session import Session, open_session, remove, state_of
+from sandbox.tunnel import tunnel_to
 from sandbox.types import PROFILES, ImageInfo, Job, KilledBy, RunResult
 
 
@@ -34,6 +35,7 @@ class Endpoint:
         self._run_id, self._runtime = run_id, runtime
         self._most_jobs = attempts_per_container
         self._timeout_s, self._margin_s = timeout_s, margin_s
+        self._tunnel = tunnel_to(host)
         self._lock = threading.Lock()
         self._local = threading.local()
         self._clients: list[docker.APIClient] = []
@@ -85,10 +87,15 @@ class Endpoint:
             self._remove_all(clients)
         for client in clients:
             client.close()
+        if self._tunnel is not None:
+            self._tunnel.close()
+
+    def _connect(self) -> docker.APIClient:
+        return connect(self.host if self._tunnel is None else self._tunnel.near(), self._timeout_s)
 
     def _remove_all(self, clients: list[docker.APIClient]) -> None:
         try:
-            client = connect(self.host, self._timeout_s)
+            client = self._connect()
             clients.append(client)
             remove_run(client, self._run_id)
         except SandboxError:
@@ -104,7 +111,7 @@ class Endpoint:
     def _any_client(self) -> docker.APIClient:
         client: docker.APIClient | None = getattr(self._local, "client", None)
         if client is None:
-            client = connect(self.host, self._timeout_s)
+            client = self._connect()
             self._local.client = client
             with self._lock:
                 self._clients.append(client)

@@ -1,12 +1,11 @@
 """mendbench bench: the main job."""
 
-import os
 import signal
 import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -31,6 +30,7 @@ from evaluator.progress import LiveProgress
 from evaluator.records import Manifest
 from evaluator.rundata import RunData
 from evaluator.safe_text import one_line
+from evaluator.sandboxes import open_sandbox, reap_all, total_slots
 from repair.feedback import Policy
 from sandbox.errors import MendError
 from sandbox.types import Level
@@ -188,9 +188,6 @@ def _or_default(value: float | None) -> str:
 
 def _bench(plan: Plan, kept: Manifest | None, values: Mapping[str, Any], stack: ExitStack) -> int:
     from repair.caged import Cleaner  # noqa: PLC0415 - only a real run needs it
-    from sandbox.connect import connect  # noqa: PLC0415 - loads the Docker SDK
-    from sandbox.engine import DockerSandbox  # noqa: PLC0415
-    from sandbox.reaper import reap  # noqa: PLC0415
 
     run_id = kept.run_id if kept else new_run_id()
     folder = plan.config.bench.runs_dir / run_id
@@ -200,12 +197,12 @@ def _bench(plan: Plan, kept: Manifest | None, values: Mapping[str, Any], stack: 
     configure_logging(values["verbose"])
     section = plan.config.sandbox
     recorded = recorded_models(plan)
-    with closing(connect()) as client:
-        reap(client)
-    sandbox = stack.enter_context(DockerSandbox(run_id=run_id, runtime=section.runtime))
+    reap_all(section)
+    sandbox = open_sandbox(section, run_id, slots=values["slots"], say=lambda why: _say(errors, why))
+    stack.enter_context(sandbox)
+    slots = total_slots(section, values["slots"])
     stop = threading.Event()
     stack.enter_context(_terminate_cleanly())
-    slots = values["slots"] or section.slots or os.cpu_count() or 1
     controls = check_controls(plan, sandbox, errors, slots=slots, stop=stop)
     manifest = make_manifest(plan, run_id, sandbox.image(), _levels(plan, controls.jobs), controls.warnings)
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,6 @@
 """mendbench tasks: list them, and prove them."""
 
 import json
-import os
 from pathlib import Path
 
 import click
@@ -13,6 +12,7 @@ from evaluator.config import SandboxSection
 from evaluator.jobs import JobMaker, basis
 from evaluator.manifest import new_run_id
 from evaluator.safe_text import one_line
+from evaluator.sandboxes import open_sandbox, total_slots
 from evaluator.scheduler import side_by_side
 from prompts.tasks import Task, batch_root, load
 
@@ -68,13 +68,13 @@ def check_tasks(
 ) -> int:
     """Run the controls of each task: references pass, empty and wrong solutions fail."""
     from evaluator.controls import check_task  # noqa: PLC0415 - only this command needs it
-    from sandbox.engine import DockerSandbox  # noqa: PLC0415 - loads the Docker SDK
 
     tasks = load(path or batch_root(), batch or None, task or None)
-    maker = JobMaker(section=SandboxSection())
-    with DockerSandbox(run_id=new_run_id()) as sandbox:
+    section = SandboxSection()
+    maker = JobMaker(section=section)
+    with open_sandbox(section, new_run_id(), slots=slots) as sandbox:
         reports = side_by_side(
-            lambda item: check_task(item, sandbox, jobs=maker), tasks, slots or os.cpu_count() or 1
+            lambda item: check_task(item, sandbox, jobs=maker), tasks, total_slots(section, slots)
         )
     if as_json:
         rows = [{"task_id": r.task_id, "ok": not r.problems, "problems": list(r.problems)} for r in reports]

@@ -43,7 +43,7 @@ def make(client):
     made = []
 
     def create(labels):
-        body = container.body(find(client).tag, PROFILES["default"], "test", None) | {"Labels": labels}
+        body = container.body(find(client).tag, PROFILES["default"], "test", None, 0) | {"Labels": labels}
         made.append(client.create_container_from_config(body, container.random_name())["Id"])
         return made[-1]
 

@@ -1,0 +1,77 @@
+"""From the configuration to Docker engines and the sandbox on them: one place for every command."""
+
+import os
+from collections.abc import Callable, Sequence
+
+from evaluator.config import SandboxSection
+from sandbox.backend import Sandbox
+from sandbox.hosts import DockerHost
+
+
+def docker_hosts(section: SandboxSection, slots: int | None = None) -> Sequence[DockerHost]:
+    """Return the engines to use; `slots` (of a flag) stands over those of the default engine only."""
+    if section.hosts:
+        return [
+            DockerHost(url=host.url, slots=host.slots, cert_path=host.cert_path) for host in section.hosts
+        ]
+    return [DockerHost(slots=slots or section.slots or os.cpu_count() or 1)]
+
+
+def open_sandbox(
+    section: SandboxSection,
+    run_id: str,
+    *,
+    slots: int | None = None,
+    attempts_per_container: int = 1,
+    ahead: bool = True,
+    say: Callable[[str], None] = lambda _text: None,
+) -> Sandbox:
+    """Return a sandbox on the configured engines; closing it removes its containers.
+
+    Args:
+        section: the configuration.
+        run_id: label of all its containers.
+        slots: runs at a time on the default engine, where a flag says so.
+        attempts_per_container: how often a container that is still clean is used.
+        ahead: whether containers are made before they are needed.
+        say: hears what a person should know, such as an engine that is not used any more.
+    """
+    from sandbox.engine import DockerSandbox  # noqa: PLC0415 - loads the Docker SDK
+
+    hosts = docker_hosts(section, slots)
+    # One waits while each slot is busy; containers that are used again are there anyway.
+    depth = 1 + max(host.slots for host in hosts) if section.warm is None else section.warm
+    return DockerSandbox(
+        run_id,
+        hosts=hosts,
+        runtime=section.runtime,
+        warm=depth if ahead and attempts_per_container == 1 else 0,
+        attempts_per_container=attempts_per_container,
+        on_retired=say,
+    )
+
+
+def total_slots(section: SandboxSection, slots: int | None = None) -> int:
+    """Return how many runs there are at a time on all engines together."""
+    return sum(host.slots for host in docker_hosts(section, slots))
+
+
+def reap_all(section: SandboxSection) -> list[str]:
+    """Remove containers on all engines whose owner is gone; return their names.
+
+    Raises:
+        SandboxError: an engine does not answer.
+    """
+    from sandbox.connect import connect  # noqa: PLC0415 - loads the Docker SDK
+    from sandbox.reaper import reap  # noqa: PLC0415
+    from sandbox.tunnel import reached  # noqa: PLC0415
+
+    removed: list[str] = []
+    for host in docker_hosts(section):
+        with reached(host) as near:
+            client = connect(near)
+            try:
+                removed += reap(client)
+            finally:
+                client.close()
+    return removed
