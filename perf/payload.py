@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 SCRIPT = '''\
 """Small statistics."""
@@ -69,3 +70,9 @@ class Payload:
 
 RIGHT = Payload(script=SCRIPT, tests=TESTS, passes=True)
 WRONG = Payload(script=SCRIPT.replace("% 2", "% 3"), tests=TESTS, passes=False)
+
+
+def write(payload: Payload, folder: Path) -> None:
+    """Put both files into a folder."""
+    for name, text in payload.files.items():
+        (folder / name).write_text(text, encoding="utf-8")
