@@ -110,9 +110,7 @@ def _cpu(results: Results) -> str:
 def _idle(idle: Summary | None) -> str:
     if idle is None:
         return ""
-    verdict = (
-        "quiet enough" if idle.high <= QUIET_MS else "**too busy: of these figures only the ratios count**"
-    )
+    verdict = "quiet enough" if idle.high <= QUIET_MS else "**too busy to trust total and rest**"
     return f"While idle this machine used {idle.p50:.0f} ms per second (at most {idle.high:.0f}): {verdict}."
 
 
