@@ -19,6 +19,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from sandbox.hosts import DockerHost
+
 from perf.mixed import Case, cases
 from perf.ways import run_id
 from sandbox.connect import connect
@@ -137,7 +139,12 @@ def main() -> int:
     """Run, write, judge."""
     options = _options()
     label = run_id()
-    sandbox = DockerSandbox(label, warm=options.warm, attempts_per_container=options.reuse)
+    sandbox = DockerSandbox(
+        label,
+        hosts=(DockerHost(slots=options.workers),),
+        warm=options.warm,
+        attempts_per_container=options.reuse,
+    )
     bench = Bench(sandbox, label)
     began = time.monotonic()
     samples = work(bench, sandbox, options)

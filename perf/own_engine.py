@@ -8,9 +8,10 @@ import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Any, Self
 
 import docker
+from sandbox.hosts import DockerHost
 
 from sandbox.connect import connect
 from sandbox.errors import SandboxError
@@ -62,12 +63,13 @@ class OwnEngine:
 
     def client(self) -> contextlib.closing[docker.APIClient]:
         """Open a client of this engine."""
-        return contextlib.closing(connect(self.url))
+        return contextlib.closing(connect(DockerHost(url=self.url)))
 
     def copy_image(self, tag: str) -> None:
         """Bring an image over from the usual engine."""
         with contextlib.closing(connect()) as source, self.client() as target:
-            for _ in target.load_image(source.get_image(tag)):
+            api: Any = target  # its stubs leave this call untyped
+            for _ in api.load_image(source.get_image(tag)):
                 pass
 
     def shims(self) -> int:
@@ -100,7 +102,8 @@ class OwnEngine:
         here = self._folder
         places = ["--data-root", f"{here}/data", "--exec-root", f"{here}/exec", "--pidfile", f"{here}/pid"]
         alone = ["--bridge=none", "--iptables=false", "--ip-masq=false"]
-        return ["dockerd", "-H", self.url, *places, *alone]
+        # Without a network of its own, it would remove the default bridge of the system's engine.
+        return ["unshare", "--net", "dockerd", "-H", self.url, *places, *alone]
 
     def _answers(self) -> bool:
         with contextlib.suppress(SandboxError), self.client() as client:

@@ -19,7 +19,7 @@ class Throughput:
 
     way: Name
     workers: int
-    attempts: int
+    attempts: float
     per_s: Summary
     cpu_ms: Spent
     """Per attempt: the mean of the windows, in milliseconds."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from perf import cpu
 from perf.latency import timed
 from perf.payload import RIGHT, WRONG
-from perf.stats import rate
+from perf.stats import done_within
 from perf.ways import WAYS, Name, Way
 
 WORKERS = (1, 2, 4)
@@ -34,7 +34,8 @@ class Window:
 
     way: Name
     workers: int
-    attempts: int
+    attempts: float
+    """One that reaches over an edge of the window counts by its share."""
     per_s: float
     cpu: cpu.Spent
     """Per attempt, seconds."""
@@ -70,40 +71,37 @@ def _window(name: Name, workers: int, settings: Settings, idle: float) -> Window
 
 
 def _run(name: Name, way: Way, workers: int, settings: Settings, idle: float) -> Window:
-    stop, moments = threading.Event(), list[float]()
+    stop, spans = threading.Event(), list[tuple[float, float]]()
     with ThreadPoolExecutor(workers) as threads:
-        working = [threads.submit(_work, way, stop, moments) for _ in range(workers)]
+        working = [threads.submit(_work, way, stop, spans) for _ in range(workers)]
         try:
-            time.sleep(settings.settle_s)
+            # A failed attempt ends the window at once.
+            stop.wait(settings.settle_s)
             before = cpu.read()
-            # Longer, where an attempt takes so long that too few would fit in.
-            while time.monotonic() < before.at + settings.window_s or _since(moments, before.at) < 2:
-                time.sleep(0.05)
-                if any(each.done() for each in working):
-                    break
+            stop.wait(settings.window_s)
             after = cpu.read()
         finally:
             stop.set()
         for each in working:
             each.result()
-    inside = [moment for moment in moments if before.at <= moment <= after.at]
-    per_s = rate(inside) or 0.0
-    spent = cpu.between(before, after, attempts=per_s * (after.at - before.at), idle=idle)
-    return Window(way=name, workers=workers, attempts=len(inside), per_s=per_s, cpu=spent, idle=idle)
+    done = done_within(spans, before.at, after.at)
+    return Window(
+        way=name,
+        workers=workers,
+        attempts=done,
+        per_s=done / (after.at - before.at),
+        cpu=cpu.between(before, after, attempts=done, idle=idle),
+        idle=idle,
+    )
 
 
-def _since(moments: list[float], begin: float) -> int:
-    return sum(moment >= begin for moment in moments)
-
-
-def _work(way: Way, stop: threading.Event, moments: list[float]) -> None:
+def _work(way: Way, stop: threading.Event, spans: list[tuple[float, float]]) -> None:
     try:
         for number in itertools.count(1):
+            began = time.monotonic()
             timed(way, RIGHT if number % WRONG_EVERY else WRONG)
-            moments.append(time.monotonic())
+            spans.append((began, time.monotonic()))
             if stop.is_set():
                 return
-    except BaseException:
-        # One failure ends the window of all: it is raised by whoever waits.
+    finally:
         stop.set()
-        raise

@@ -1,7 +1,7 @@
 """Medians, percentiles and ratios: the only arithmetic behind the tables."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -34,11 +34,10 @@ def percentile(values: Sequence[float], percent: int) -> float:
     return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
 
 
-def rate(moments: Sequence[float]) -> float | None:
-    """Completions per second from their times; None for fewer than two.
+def done_within(spans: Iterable[tuple[float, float]], begin: float, end: float) -> float:
+    """How many attempts were done from `begin` to `end`, from when each began and ended.
 
-    Taken between the first and the last completion, so that where a window begins and ends does not matter.
+    One that reaches over an edge counts by the share of it that lies inside. Without that, a window in which
+    few ends fall would say too much or too little by a whole attempt per worker.
     """
-    if len(moments) < 2:
-        return None
-    return (len(moments) - 1) / (max(moments) - min(moments))
+    return sum(max(0.0, min(end, last) - max(begin, first)) / (last - first) for first, last in spans)

@@ -10,6 +10,8 @@ import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+from sandbox.hosts import DockerHost
+
 from perf.latency import SLEEPER
 from perf.payload import RIGHT
 from sandbox.engine import DockerSandbox
@@ -36,8 +38,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--warm", type=int, default=0)
     options = parser.parse_args()
-    more = {"warm": options.warm} if options.warm else {}
-    sandbox = DockerSandbox(options.run_id, **more)
+    hosts = (DockerHost(slots=options.workers),)
+    sandbox = DockerSandbox(options.run_id, hosts=hosts, warm=options.warm)
     sandbox.image()
     begun = threading.Event()
     with ThreadPoolExecutor(options.workers) as threads:

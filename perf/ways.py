@@ -14,6 +14,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
+from sandbox.hosts import DockerHost
+
 from perf.fork_server import ARGS
 from perf.payload import Payload, write
 from perf.usual_way import UsualWay
@@ -156,19 +158,31 @@ class Fork:
         return server
 
 
-def cold(_workers: int = 1) -> Caged:
+def cold(workers: int = 1) -> Caged:
     """Our sandbox, every container made when its job comes."""
-    return Caged(DockerSandbox(run_id()))
+    return caged(workers)
 
 
 def pooled(workers: int = 1) -> Caged:
     """Our sandbox with containers kept ready, each used once."""
-    return Caged(DockerSandbox(run_id(), warm=workers + 1))
+    return caged(workers, warm=workers + 1)
 
 
 def reused(workers: int = 1) -> Caged:
     """Our sandbox with containers that take many attempts one after another."""
-    return Caged(DockerSandbox(run_id(), warm=workers, attempts_per_container=REUSE))
+    return caged(workers, warm=workers, attempts_per_container=REUSE)
+
+
+def caged(workers: int, *, warm: int = 0, attempts_per_container: int = 1) -> Caged:
+    """Open our sandbox with a slot for every worker."""
+    return Caged(
+        DockerSandbox(
+            run_id(),
+            hosts=(DockerHost(slots=workers),),
+            warm=warm,
+            attempts_per_container=attempts_per_container,
+        )
+    )
 
 
 def run_id() -> str:

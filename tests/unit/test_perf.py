@@ -46,10 +46,11 @@ def test_percentiles_are_interpolated():
     assert stats.percentile([3.0], 95) == 3.0
 
 
-def test_rate_is_between_first_and_last():
-    """Four completions in one and a half seconds are three intervals: two per second."""
-    assert stats.rate([10.0, 10.5, 11.0, 11.5]) == pytest.approx(2.0)
-    assert stats.rate([1.0]) is None
+def test_attempts_over_an_edge_count_by_their_share():
+    """Whole inside, half at the begin, a quarter at the end, none outside, and half of one that spans it all."""
+    spans = [(12.0, 13.0), (9.0, 11.0), (19.0, 23.0), (1.0, 2.0), (5.0, 25.0)]
+
+    assert stats.done_within(spans, 10.0, 20.0) == pytest.approx(1 + 0.5 + 0.25 + 0 + 0.5)
 
 
 def test_cpu_parts_add_up_to_the_total():
