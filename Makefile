@@ -74,6 +74,10 @@ check: ## All of lint, typecheck and test
 	@$(MAKE) --no-print-directory typecheck
 	@$(MAKE) --no-print-directory test
 
+.PHONY: perf
+perf: $(DEV_STAMP) ## Compare the ways to run an attempt, 20 minutes (ARGS="--rounds 5 --windows 1")
+	$(call with_sandbox,exec .venv/bin/python -m perf $(ARGS))
+
 .PHONY: image
 image: $(RUN_STAMP) ## Build the sandbox image if it is missing, starting or installing an engine if need be
 	$(call with_sandbox,docker/build --print-tag)
