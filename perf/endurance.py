@@ -19,13 +19,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from sandbox.hosts import DockerHost
-
 from perf.mixed import Case, cases
 from perf.ways import run_id
 from sandbox.connect import connect
 from sandbox.engine import DockerSandbox
 from sandbox.errors import SandboxError
+from sandbox.hosts import DockerHost
 from sandbox.reaper import LABEL_RUN
 from sandbox.types import RunResult
 from sandbox.verdict import judge

@@ -21,8 +21,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sandbox.hosts import DockerHost
-
 from evaluator.errors import EngineGone
 from evaluator.remember import Known, RememberingSandbox
 from perf.mixed import Case, cases
@@ -30,6 +28,7 @@ from perf.own_engine import OwnEngine
 from perf.ways import run_id
 from sandbox.engine import DockerSandbox
 from sandbox.errors import SandboxError
+from sandbox.hosts import DockerHost
 from sandbox.image import expected_tag
 from sandbox.reaper import LABEL_RUN
 from sandbox.types import Job, RunResult

@@ -11,10 +11,10 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 import docker
-from sandbox.hosts import DockerHost
 
 from sandbox.connect import connect
 from sandbox.errors import SandboxError
+from sandbox.hosts import DockerHost
 
 PATIENCE_S = 120.0
 

@@ -10,11 +10,10 @@ import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from sandbox.hosts import DockerHost
-
 from perf.latency import SLEEPER
 from perf.payload import RIGHT
 from sandbox.engine import DockerSandbox
+from sandbox.hosts import DockerHost
 from sandbox.types import Job, Level
 
 

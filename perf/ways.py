@@ -14,12 +14,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from sandbox.hosts import DockerHost
-
 from perf.fork_server import ARGS
 from perf.payload import Payload, write
 from perf.usual_way import UsualWay
 from sandbox.engine import DockerSandbox
+from sandbox.hosts import DockerHost
 from sandbox.image import expected_tag
 from sandbox.types import Job
 from sandbox.verdict import RunVerdict, judge

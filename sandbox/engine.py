@@ -16,6 +16,8 @@ MARGIN_S = 120.0
 """What the warden may need beside the wall limit: compiling, collecting, starting, on a busy machine."""
 MAX_SOURCE = 1024 * 1024
 MAX_INPUT = 4 * 1024 * 1024
+MAX_ATTEMPTS = 10_000
+"""Per container: each has users of its own, and engines map only so many."""
 
 
 class DockerSandbox:
@@ -46,6 +48,10 @@ class DockerSandbox:
             margin_s: how long a run may take beyond its own wall limit.
             on_retired: told why an engine is not used any more.
         """
+        if not 1 <= attempts_per_container <= MAX_ATTEMPTS:
+            raise SandboxError(
+                f"{attempts_per_container} attempts per container; 1 to {MAX_ATTEMPTS} are possible"
+            )
         endpoints = [
             Endpoint(
                 host,

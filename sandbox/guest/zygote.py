@@ -117,6 +117,8 @@ class Forker:
             self.complain(exc)
             return False
         if pid == 0:
+            # Its number will be another file's soon.
+            self._socket.detach()
             _settle(facts, fds)
             return True
         for fd in fds:
