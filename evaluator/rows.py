@@ -83,7 +83,7 @@ def read_rows(raws: Iterable[Raw]) -> Iterator[Row | BadRow]:
     index = 0
     for raw in raws:
         for value in _spread(raw):
-            row = _row(replace(value, spot=replace(raw.spot, index=index)))
+            row = _row(replace(value, spot=replace(value.spot, index=index)))
             index += 1
             yield _once(row, seen)
 

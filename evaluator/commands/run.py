@@ -29,8 +29,16 @@ _LEVELS = (str(Level.SHARED), str(Level.PROGRAM))
 @click.argument("file")
 @click.option("--tests", metavar="T.py", help="A pytest file that imports the script as `solution`.")
 @click.option("--grading", type=click.Choice(_LEVELS), help="Default: shared with tests, program without.")
-@click.option("--limit-wall", type=click.FloatRange(0, 3600, min_open=True), metavar="S", default=15.0)
-@click.option("--limit-cpu", type=click.FloatRange(0, 3600, min_open=True), metavar="S", default=10.0)
+@click.option(
+    "--limit-wall",
+    type=click.FloatRange(0, 3600, min_open=True),
+    metavar="S",
+    default=15.0,
+    show_default=True,
+)
+@click.option(
+    "--limit-cpu", type=click.FloatRange(0, 3600, min_open=True), metavar="S", default=10.0, show_default=True
+)
 @click.option("--profile", type=click.Choice(list(PROFILES)), default="default", show_default=True)
 @click.option("--stdin", metavar="FILE", help="Standard input of the script.")
 @click.option("--arg", multiple=True, metavar="A", help="Argument of the script; may be repeated.")

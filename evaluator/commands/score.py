@@ -26,6 +26,7 @@ from evaluator.signals import Interrupts
 from evaluator.tally import Tally
 from evaluator.taskbook import open_book
 from prompts.tasks import batch_root
+from sandbox.errors import MendError
 from sandbox.types import PROFILES, Level
 
 _LEVELS = (str(Level.SHARED), str(Level.PROGRAM))
@@ -47,8 +48,16 @@ _NOTE = "\nfinishing what runs; Ctrl-C again ends at once\n"
 @click.option(
     "--slots", type=click.IntRange(1, 256), metavar="N", help="Rows at a time (default: one per core)."
 )
-@click.option("--limit-wall", type=click.FloatRange(0, 3600, min_open=True), metavar="S", default=15.0)
-@click.option("--limit-cpu", type=click.FloatRange(0, 3600, min_open=True), metavar="S", default=10.0)
+@click.option(
+    "--limit-wall",
+    type=click.FloatRange(0, 3600, min_open=True),
+    metavar="S",
+    default=15.0,
+    show_default=True,
+)
+@click.option(
+    "--limit-cpu", type=click.FloatRange(0, 3600, min_open=True), metavar="S", default=10.0, show_default=True
+)
 @click.option("--profile", type=click.Choice(list(PROFILES)), default="default", show_default=True)
 @click.option("--runtime", help="Docker runtime, such as runsc.")
 @click.option("--json", "as_json", is_flag=True, help="What it prints is JSON lines anyway.")
@@ -67,13 +76,11 @@ def command(samples: str, **values: Any) -> int:
     try:
         with Interrupts(_NOTE) as interrupts, ExitStack() as stack:
             _score(samples, values, tally, interrupts, stack)
-    finally:
-        if tally.rows:
-            tally.conclude(out)
-    if interrupts.seen:
-        tally.say(_continue(out), style="bold yellow")
-        return EXIT_INTERRUPTED
-    return _exit_code(tally)
+    except (MendError, OSError, KeyboardInterrupt):
+        _conclude(tally, out, cut="cut off")
+        raise
+    _conclude(tally, out, cut="interrupted" if interrupts.seen else "")
+    return EXIT_INTERRUPTED if interrupts.seen else _exit_code(tally)
 
 
 def _score(
@@ -130,8 +137,11 @@ def _slots(values: Mapping[str, Any]) -> int:
     return values["slots"] or os.cpu_count() or 1
 
 
-def _continue(out: Path | None) -> str:
-    return "interrupted; the same command goes on from here" if out else "interrupted"
+def _conclude(tally: Tally, out: Path | None, *, cut: str) -> None:
+    if tally.rows:
+        tally.conclude(out)
+    if cut and tally.rows:
+        tally.say(f"{cut}; the same command goes on from here" if out else cut, style="bold yellow")
 
 
 def _exit_code(tally: Tally) -> int:
