@@ -25,6 +25,8 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "models": ("evaluator.commands.models", "List the models of the servers on this machine."),
     "reap": ("evaluator.commands.reap", "Remove containers whose bench is gone."),
     "report": ("evaluator.commands.report", "Make the reports of a run again, from its journal."),
+    "run": ("evaluator.commands.run", "Run one script in a throwaway container and say what became of it."),
+    "score": ("evaluator.commands.score", "Judge samples that you bring: JSON lines, folders, lists."),
     "tasks": ("evaluator.commands.tasks", "List tasks, or check that they test what they ask for."),
 }
 

@@ -59,7 +59,7 @@ class Journal:
                 raise RunLocked(
                     f"{folder}: another process is writing to this run. Wait for it, or stop it first."
                 ) from exc
-            self._files = {name: _open_append(folder / name) for name in (COMPLETIONS, ATTEMPTS)}
+            self._files = {name: open_append(folder / name) for name in (COMPLETIONS, ATTEMPTS)}
 
     def write_manifest(self, manifest: Manifest) -> None:
         """Replace run.json in one step."""
@@ -78,7 +78,7 @@ class Journal:
                 raise Stopped
             stored = _shelve(record.model_dump(mode="json"), self.folder / "artifacts")
             line = json.dumps(stored, ensure_ascii=True, separators=(",", ":")) + "\n"
-            _append_line(self._files[name], line.encode())
+            append_line(self._files[name], line.encode())
 
     def close(self) -> None:
         """Close the files and let go of the folder. Safe to call twice."""
@@ -153,7 +153,8 @@ def write_atomically(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
-def _open_append(path: Path) -> int:
+def open_append(path: Path) -> int:
+    """Open a file of lines to add to; what a crash left of its last line is moved to <name>.torn."""
     _set_torn_tail_aside(path)
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
 
@@ -184,7 +185,8 @@ def _end_of_last_line(size: int, stream: Any) -> int:
     return 0
 
 
-def _append_line(descriptor: int, line: bytes) -> None:
+def append_line(descriptor: int, line: bytes) -> None:
+    """Write one line and return when it is on disk; if that fails, cut the file back to whole lines."""
     before = os.fstat(descriptor).st_size
     try:
         written = 0

@@ -183,19 +183,26 @@ class RememberingSandbox:
             if result is not None:
                 return result, key, True
             with self._slots:
-                result = self._try(job)
+                result = run_patiently(self._inner, job, pause=self._pause)
             self._known.add_run(key, result)
         return result, key, False
 
-    def _try(self, job: Job) -> RunResult:
-        for pause in _INFRA_PAUSES_S:
-            try:
-                return self._inner.run(job)
-            except ImageMissing as exc:
-                raise EngineGone(str(exc)) from exc
-            except SandboxError:
-                self._pause(pause)
+
+def run_patiently(sandbox: Sandbox, job: Job, *, pause: Callable[[float], object] = time.sleep) -> RunResult:
+    """Run a job; try again, after pauses, what failed through no script's fault.
+
+    Raises:
+        SandboxError: several tries gave no trustworthy result.
+        EngineGone: no engine, or no image, is left.
+    """
+    for seconds in _INFRA_PAUSES_S:
         try:
-            return self._inner.run(job)
-        except EngineUnavailable as exc:
+            return sandbox.run(job)
+        except ImageMissing as exc:
             raise EngineGone(str(exc)) from exc
+        except SandboxError:
+            pause(seconds)
+    try:
+        return sandbox.run(job)
+    except EngineUnavailable as exc:
+        raise EngineGone(str(exc)) from exc

@@ -1,11 +1,28 @@
 """From the configuration to Docker engines and the sandbox on them: one place for every command."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from evaluator.config import SandboxSection
+from evaluator.config import SandboxSection, load_config
 from sandbox.backend import Sandbox
 from sandbox.hosts import DockerHost
+
+
+def sandbox_section(values: Mapping[str, Any]) -> SandboxSection:
+    """Return the configuration's [sandbox] with the flags of a command over it.
+
+    Raises:
+        ConfigProblem: the file says what cannot be.
+    """
+    flags = {
+        "slots": values.get("slots"),
+        "runtime": values.get("runtime"),
+        "profile": values.get("profile"),
+        "wall_s": values.get("limit_wall"),
+        "cpu_s": values.get("limit_cpu"),
+    }
+    return load_config(values.get("config"), {"sandbox": flags}).sandbox
 
 
 def docker_hosts(section: SandboxSection, slots: int | None = None) -> Sequence[DockerHost]:
@@ -26,7 +43,9 @@ def open_sandbox(
     ahead: bool = True,
     say: Callable[[str], None] = lambda _text: None,
 ) -> Sandbox:
-    """Return a sandbox on the configured engines; closing it removes its containers.
+    """Return a sandbox on the configured engines, with limits that are fair (see `sandbox.fair`).
+
+    Closing it removes its containers.
 
     Args:
         section: the configuration.
@@ -37,11 +56,12 @@ def open_sandbox(
         say: hears what a person should know, such as an engine that is not used any more.
     """
     from sandbox.engine import DockerSandbox  # noqa: PLC0415 - loads the Docker SDK
+    from sandbox.fair import FairSandbox  # noqa: PLC0415
 
     hosts = docker_hosts(section, slots)
     # One waits while each slot is busy; containers that are used again are there anyway.
     depth = 1 + max(host.slots for host in hosts) if section.warm is None else section.warm
-    return DockerSandbox(
+    sandbox = DockerSandbox(
         run_id,
         hosts=hosts,
         runtime=section.runtime,
@@ -49,6 +69,7 @@ def open_sandbox(
         attempts_per_container=attempts_per_container,
         on_retired=say,
     )
+    return FairSandbox(sandbox)
 
 
 def total_slots(section: SandboxSection, slots: int | None = None) -> int:

@@ -1,11 +1,13 @@
 """The only module that starts threads for a run: lanes per server, workers per model, one way to stop."""
 
+import contextlib
+import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Final, Generic, TypeVar, cast
 
 from evaluator.errors import Stopped
 from evaluator.sample import SampleSpec
@@ -20,6 +22,103 @@ def side_by_side(work: Callable[[_Item], _Done], items: Iterable[_Item], threads
     """Do independent pieces of work, a few at a time; results in the order of the items."""
     with ThreadPoolExecutor(threads, thread_name_prefix="work") as pool:
         return list(pool.map(work, items))
+
+
+def stream(
+    work: Callable[[_Item], _Done],
+    items: Iterable[_Item],
+    threads: int,
+    *,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Iterator[_Done]:
+    """Do pieces of work as they come, a few at a time; yield results as they are ready, in any order.
+
+    Items are read in a thread of their own, which may wait for them; a few of them, and a few results,
+    are held at a time. Once `stopped` says so nothing new is begun; what is under way still comes out.
+
+    Raises:
+        MendError: what `work` or `items` raised, after everything that was under way came out.
+    """
+    belt: _Belt[_Item, _Done] = _Belt(work, threads)
+    belt.start(items)
+    working = threads
+    try:
+        while working:
+            if stopped():
+                belt.stop.set()
+            try:
+                result = belt.done.get(timeout=_TICK_S)
+            except queue.Empty:
+                continue
+            if result is _END:
+                working -= 1
+            else:
+                yield cast("_Done", result)
+    finally:
+        belt.stop.set()
+        belt.left.set()
+    if belt.fault is not None:
+        raise belt.fault
+
+
+_END: Final = object()
+
+
+class _Belt(Generic[_Item, _Done]):
+    """Two short queues with workers in between. Its threads end by themselves, whoever leaves first."""
+
+    def __init__(self, work: Callable[[_Item], _Done], threads: int) -> None:
+        self._work, self._threads = work, threads
+        self._waiting: queue.Queue[object] = queue.Queue(threads)
+        self.done: queue.Queue[object] = queue.Queue(2 * threads)
+        self.stop = threading.Event()
+        """Begin nothing new."""
+        self.left = threading.Event()
+        """Nobody takes results any more."""
+        self.fault: BaseException | None = None
+
+    def start(self, items: Iterable[_Item]) -> None:
+        threading.Thread(target=self._read, args=(items,), daemon=True, name="reader").start()
+        for number in range(self._threads):
+            threading.Thread(target=self._serve, daemon=True, name=f"work-{number}").start()
+
+    def _read(self, items: Iterable[_Item]) -> None:
+        try:
+            for item in items:
+                if not _put(self._waiting, item, self.stop):
+                    break
+        except BaseException as exc:  # noqa: BLE001 - comes out of stream() again
+            self.fault = self.fault or exc
+        for _ in range(self._threads):
+            _put(self._waiting, _END, self.stop)
+
+    def _serve(self) -> None:
+        while (item := self._next()) is not _END:
+            try:
+                result = self._work(cast("_Item", item))
+            except BaseException as exc:  # noqa: BLE001 - comes out of stream() again
+                self.fault = self.fault or exc
+                self.stop.set()
+                break
+            _put(self.done, result, self.left)
+        _put(self.done, _END, self.left)
+
+    def _next(self) -> object:
+        while not self.stop.is_set():
+            with contextlib.suppress(queue.Empty):
+                return self._waiting.get(timeout=_TICK_S)
+        return _END
+
+
+def _put(target: "queue.Queue[object]", item: object, over: threading.Event) -> bool:
+    """Put an item into a queue that may be full; False if it is over before there is room."""
+    while not over.is_set():
+        try:
+            target.put(item, timeout=_TICK_S)
+        except queue.Full:
+            continue
+        return True
+    return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -256,6 +256,9 @@ class RunResult:
     flags: tuple[Flag, ...] = ()
     may_skip: tuple[str, ...] = ()
     """Copied from the job: ids whose skip or xfail counts as passed."""
+    contended: "RunResult | None" = None
+    """An earlier run of the job that hit a time limit while it waited for a CPU; this one had the machine
+    to itself, and stands (see `sandbox.fair`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

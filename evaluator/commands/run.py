@@ -1,0 +1,117 @@
+"""mendbench run: one script, one throwaway container, the verdict and the facts."""
+
+import secrets
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from evaluator.cli import EXIT_THRESHOLD
+from evaluator.commands.sandbox_options import sandbox_options
+from evaluator.config import SandboxSection
+from evaluator.errors import UsageProblem
+from evaluator.keys import derived_int
+from evaluator.manifest import new_run_id
+from evaluator.run_text import show
+from evaluator.sandboxes import open_sandbox, sandbox_section
+from evaluator.signals import Interrupts
+from evaluator.verdict_line import dump, facts
+from repair.outcome import Verdict, attempt_verdict
+from repair.reply import plain
+from repair.script import CleanOutcome, Script
+from sandbox.types import Job, Level, Limits, RunResult
+from sandbox.verdict import judge
+
+_STDIN = "-"
+_MAX_BYTES = 16 * 1024 * 1024
+_LEVELS = (str(Level.SHARED), str(Level.PROGRAM))
+
+
+@click.command("run")
+@click.argument("file")
+@click.option("--tests", metavar="T.py", help="A pytest file that imports the script as `solution`.")
+@click.option("--grading", type=click.Choice(_LEVELS), help="Default: shared with tests, program without.")
+@sandbox_options
+@click.option("--stdin", metavar="FILE", help="Standard input of the script.")
+@click.option("--arg", multiple=True, metavar="A", help="Argument of the script; may be repeated.")
+@click.option("--reply/--raw", help="FILE is a model's reply: clean it first. Default: FILE is the script.")
+@click.option(
+    "--entry-point", multiple=True, metavar="NAME", help="What the script must define; for --reply."
+)
+@click.option("--json", "as_json", is_flag=True)
+def command(file: str, **values: Any) -> int:
+    """Run the script FILE (`-`: standard input) in a throwaway container; say what became of it.
+
+    Exit code 0: it passed. 1: it did not.
+    """
+    level = _level(values["grading"], values["tests"])
+    text = _read(file)
+    tests = _read(values["tests"]) if values["tests"] else None
+    stdin = _read(values["stdin"]) if values["stdin"] else ""
+    script = _script(text, values)
+    section = sandbox_section(values)
+    job = Job(
+        id=secrets.token_hex(16),
+        script=script.code or "",
+        tests=tests,
+        level=level,
+        limits=Limits(wall_s=section.wall_s, cpu_s=section.cpu_s),
+        profile=section.profile,
+        hash_seed=derived_int(32, 0, "hash"),
+        stdin=stdin,
+        argv=values["arg"],
+    )
+    runs = {"shown": _run(job, section)} if script.code is not None else {}
+    verdict = attempt_verdict(script, judge(runs["shown"]) if runs else None, truncated=False)
+    cleaned = script if values["reply"] else None
+    line = {"id": file, **facts(runs, str(verdict), level=level, script=cleaned)}
+    if values["as_json"]:
+        click.echo(dump(line))
+    else:
+        show(line, runs.get("shown"), cleaned)
+    return 0 if verdict is Verdict.PASSED else EXIT_THRESHOLD
+
+
+def _level(grading: str | None, tests: str | None) -> Level:
+    level = Level(grading) if grading else Level.SHARED if tests else Level.PROGRAM
+    if level is Level.PROGRAM and tests:
+        raise UsageProblem("--grading program runs no tests; leave out --tests, or --grading")
+    if level is not Level.PROGRAM and not tests:
+        raise UsageProblem(f"--grading {level} needs --tests")
+    return level
+
+
+def _read(file: str) -> str:
+    try:
+        if file == _STDIN:
+            data = sys.stdin.buffer.read(_MAX_BYTES + 1)
+        else:
+            with Path(file).open("rb") as stream:
+                data = stream.read(_MAX_BYTES + 1)
+    except OSError as exc:
+        raise UsageProblem(f"{file}: cannot be read: {exc.strerror}") from exc
+    if len(data) > _MAX_BYTES:
+        raise UsageProblem(f"{file}: longer than {_MAX_BYTES} bytes")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as exc:
+        raise UsageProblem(f"{file}: not UTF-8: byte {exc.start}") from exc
+
+
+def _script(text: str, values: dict[str, Any]) -> Script:
+    if not values["reply"]:
+        return Script(code=text, outcome=CleanOutcome.RAW)
+    from repair.caged import Cleaner  # noqa: PLC0415 - only a reply needs it
+
+    with Cleaner(workers=1) as cleaner:
+        return cleaner.clean(plain(text), required=values["entry_point"])
+
+
+def _run(job: Job, section: SandboxSection) -> RunResult:
+    from evaluator.remember import run_patiently  # noqa: PLC0415 - not before the input is right
+
+    # SIGTERM, too, must end this by an exception, so that the container is removed.
+    with Interrupts(patience=0), open_sandbox(section, new_run_id(), ahead=False) as sandbox:
+        sandbox.image()  # says at once what is missing
+        return run_patiently(sandbox, job)
