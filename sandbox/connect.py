@@ -20,6 +20,21 @@ from sandbox.hosts import DockerHost
 TIMEOUT_S = 60
 
 
+class _Client(docker.APIClient):
+    """The SDK's client, deaf to the environment's proxies and certificate bundles.
+
+    A bundle named there would stand over the certificate authority that a host was given.
+    """
+
+    @property
+    def trust_env(self) -> bool:
+        return False
+
+    @trust_env.setter
+    def trust_env(self, value: bool) -> None:
+        """Requests sets it when a session is made."""
+
+
 def connect(host: DockerHost | None = None, timeout_s: int = TIMEOUT_S) -> docker.APIClient:
     """Return a new client: of `host`, else of DOCKER_HOST, else of the usual sockets. One per thread.
 
@@ -32,7 +47,7 @@ def connect(host: DockerHost | None = None, timeout_s: int = TIMEOUT_S) -> docke
     with engine_errors("connecting"):
         settings = _settings(host or DockerHost())
         _probe(settings["base_url"] or DEFAULT_UNIX_SOCKET)
-        return docker.APIClient(version="auto", timeout=timeout_s, **settings)
+        return _Client(version="auto", timeout=timeout_s, **settings)
 
 
 def _settings(host: DockerHost) -> dict[str, Any]:

@@ -109,6 +109,8 @@ class Endpoint:
         return self._any_client()
 
     def _any_client(self) -> docker.APIClient:
+        if self._tunnel is not None:
+            self._tunnel.near()
         client: docker.APIClient | None = getattr(self._local, "client", None)
         if client is None:
             client = self._connect()

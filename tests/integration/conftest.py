@@ -1,12 +1,18 @@
-"""A real HTTP server whose every answer is scripted, down to single bytes."""
+"""A real HTTP server whose every answer is scripted, down to single bytes; a way to cut an engine off."""
 
 import json
+import shutil
+import socket
 import socketserver
 import ssl
+import tempfile
 import threading
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 
 import pytest
+
+ENGINE = "/var/run/docker.sock"
 
 
 class Exchange(BaseHTTPRequestHandler):
@@ -153,3 +159,81 @@ def make_scripted():
 def scripted(make_scripted):
     """A `ScriptedServer` that speaks plain HTTP."""
     return make_scripted()
+
+
+class Proxy:
+    """Stands before the engine's socket until it is cut; with a TLS context it listens on a port."""
+
+    def __init__(self, folder, tls=None):
+        self._tls = tls
+        self.path = str(folder / "proxy.sock")
+        self._listener = socket.socket(socket.AF_INET if tls else socket.AF_UNIX)
+        self._listener.bind(("127.0.0.1", 0) if tls else self.path)
+        self.port = self._listener.getsockname()[1] if tls else None
+        self._listener.listen()
+        self._open = []
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+
+    def _accept(self):
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return
+            if self._tls:
+                try:
+                    near = self._tls.wrap_socket(near, server_side=True)
+                except OSError:
+                    near.close()
+                    continue
+            far = socket.socket(socket.AF_UNIX)
+            far.connect(ENGINE)
+            self._open += [near, far]
+            for source, sink in ((near, far), (far, near)):
+                self._threads.append(threading.Thread(target=self._pump, args=(source, sink)))
+                self._threads[-1].start()
+
+    @staticmethod
+    def _pump(source, sink):
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            return
+
+    def cut(self):
+        """Be gone, as an engine that was killed. Safe to do twice."""
+        if self._listener.fileno() < 0:
+            return
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        Path(self.path).unlink(missing_ok=True)
+        for end in self._open:
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                continue
+        for thread in self._threads:
+            thread.join()
+        for end in self._open:
+            end.close()
+
+
+@pytest.fixture
+def make_proxy():
+    """Makes `Proxy`s; those that are not cut by their test are cut after it."""
+    if not Path(ENGINE).exists():
+        pytest.skip("the engine is not on the usual socket")
+    # Short paths: those of sockets are limited.
+    made = []
+
+    def build(**options):
+        made.append(Proxy(Path(tempfile.mkdtemp(prefix="mb-")), **options))
+        return made[-1]
+
+    yield build
+    for proxy in made:
+        proxy.cut()
+        shutil.rmtree(Path(proxy.path).parent)

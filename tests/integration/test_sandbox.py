@@ -2,14 +2,10 @@
 
 import gc
 import http.server
-import shutil
-import socket
-import tempfile
 import threading
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
@@ -514,73 +510,14 @@ def test_image_that_vanishes(monkeypatch):
             made.run(Job(id="1", script="", level=Level.PROGRAM))
 
 
-class Proxy:
-    """Stands before the engine's socket until it is cut."""
-
-    def __init__(self, folder):
-        self.path = str(folder / "proxy.sock")
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(self.path)
-        self._listener.listen()
-        self._open = []
-        self._threads = [threading.Thread(target=self._accept)]
-        self._threads[0].start()
-
-    def _accept(self):
-        while True:
-            try:
-                near, _ = self._listener.accept()
-            except OSError:
-                return
-            far = socket.socket(socket.AF_UNIX)
-            far.connect(ENGINE)
-            self._open += [near, far]
-            for source, sink in ((near, far), (far, near)):
-                self._threads.append(threading.Thread(target=self._pump, args=(source, sink)))
-                self._threads[-1].start()
-
-    @staticmethod
-    def _pump(source, sink):
-        try:
-            while data := source.recv(65536):
-                sink.sendall(data)
-            sink.shutdown(socket.SHUT_WR)
-        except OSError:
-            return
-
-    def cut(self):
-        """Be gone, as an engine that was killed."""
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        Path(self.path).unlink(missing_ok=True)
-        for end in self._open:
-            try:
-                end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                continue
-        for thread in self._threads:
-            thread.join()
-        for end in self._open:
-            end.close()
-
-
-@pytest.fixture
-def proxy():
-    # A short path: those of sockets are limited.
-    folder = Path(tempfile.mkdtemp(prefix="mb-"))
-    made = Proxy(folder)
-    yield made
-    shutil.rmtree(folder)
-
-
 # The SDK leaves a socket open whose connection is refused.
 @pytest.mark.filterwarnings("ignore:.*unclosed:ResourceWarning")
 @pytest.mark.filterwarnings("ignore:.*socket:pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.skipif(not Path(ENGINE).exists(), reason="the engine is not on the usual socket")
-def test_engine_that_dies_mid_run(proxy):
+def test_engine_that_dies_mid_run(make_proxy):
     """An engine that goes away during a run is our failure; its container ends by itself and is reaped."""
     run_id = f"test-{uuid.uuid4().hex[:8]}"
     job = Job(id="1", script="import time\ntime.sleep(60)\n", level=Level.PROGRAM, limits=Limits(wall_s=60.0))
+    proxy = make_proxy()
     made = DockerSandbox(run_id, hosts=[DockerHost(url=f"unix://{proxy.path}")])
     client = connect()
 
