@@ -1,12 +1,13 @@
 """Ctrl-C and SIGTERM: the first asks for the end, the second does not wait for it."""
 
+import contextlib
 import os
 import signal
-import sys
 from types import FrameType, TracebackType
 from typing import Final, Self
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_STDERR: Final = 2
 
 
 class Interrupts:
@@ -47,4 +48,5 @@ class Interrupts:
         if self.count > self._patience:
             raise KeyboardInterrupt
         # Straight to the descriptor: the streams above it may be in use in this very moment.
-        os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, self._note.encode())
+        with contextlib.suppress(OSError):
+            os.write(_STDERR, self._note.encode())

@@ -1,5 +1,6 @@
 """mendbench run, for real: one script, one container, the verdict for people and for programs."""
 
+import contextlib
 import json
 import os
 import signal
@@ -13,6 +14,9 @@ from click.testing import CliRunner
 
 from evaluator.cli import group
 from evaluator.errors import UsageProblem
+from sandbox.connect import connect
+from sandbox.owner import Owner
+from sandbox.reaper import LABEL_OWNER
 
 pytestmark = pytest.mark.docker
 
@@ -76,7 +80,7 @@ def test_a_wrong_script_fails_and_says_how(write):
 @pytest.mark.parametrize(
     ("script", "args", "verdict", "killed_by"),
     [
-        ("while True: pass", ("--limit-cpu", 1), "cpu_limit", "cpu"),
+        ("while True: pass", ("--limit-cpu", 1, "--limit-wall", 120), "cpu_limit", "cpu"),
         ("import time; time.sleep(60)", ("--limit-wall", 1), "timed_out", "wall"),
         ("while True: print('x' * 9999)", (), "output_limit", "output"),
         ("x = [b'x' * 10**7 for _ in range(10**4)]", (), "out_of_memory", "memory"),
@@ -176,6 +180,13 @@ def test_exit_codes_of_the_process(write):
     assert ours.stdout == ""
 
 
+def containers_of(pid):
+    with contextlib.closing(connect()) as client:
+        found = client.containers(all=True, filters={"label": LABEL_OWNER})
+    owners = [(entry["Id"], Owner.parse(entry["Labels"][LABEL_OWNER])) for entry in found]
+    return [container for container, owner in owners if owner is not None and owner.pid == pid]
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_leaves_no_container(write, number):
     """Ended from outside, it removes its container and says so by its exit code."""
@@ -186,7 +197,11 @@ def test_a_signal_leaves_no_container(write, number):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    time.sleep(3)
+    deadline = time.monotonic() + 60
+    while not containers_of(process.pid) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert containers_of(process.pid)
     process.send_signal(number)
 
-    assert process.wait(30) == 130
+    assert process.wait(60) == 130
+    assert containers_of(process.pid) == []
