@@ -40,7 +40,7 @@ def judge(found: list[Aftermath]) -> int:
     """Say in a line what came out; the exit code."""
     running = sum(each.running for each in found)
     unreaped = sum(each.left_after_reaping for each in found)
-    slowest = max((each.gone_after_s or GRACE_S for each in found), default=0.0)
+    slowest = max((each.last_seen_s for each in found), default=0.0)
     print(
         f"{len(found)} kills, {sum(each.running_at_kill for each in found)} containers at work: "
         f"{running} ran {GRACE_S:g} s later (the last stopped after {slowest:.2f} s), "

@@ -17,6 +17,7 @@ from sandbox.connect import connect
 from sandbox.reaper import LABEL_RUN, reap
 
 GRACE_S = 5.0
+PATIENCE_S = 60.0
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -27,8 +28,8 @@ class Aftermath:
     killed_after_s: float
     """Since the first attempt began."""
     running_at_kill: int
-    gone_after_s: float | None
-    """When the last one had stopped, at most GRACE_S; None if some still ran then."""
+    last_seen_s: float
+    """When one of them was last seen running."""
     running: int
     """Containers that still run after GRACE_S."""
     left: int
@@ -46,15 +47,17 @@ def kill_once(after_s: float, *, workers: int = 4, warm: int = 0) -> Aftermath:
             os.kill(victim.pid, signal.SIGKILL)
             killed = time.monotonic()
             victim.wait()
-        gone = _wait_for_end(client, label, killed)
-        time.sleep(max(0.0, killed + GRACE_S - time.monotonic()))
+        last = _watch(client, label, killed, until=GRACE_S)
         running = _count(client, label, stopped=False)
         left = _count(client, label, stopped=True)
+        if running:
+            # Late, or never?
+            last = _watch(client, label, killed, until=PATIENCE_S)
         reap(client)
         return Aftermath(
             killed_after_s=after_s,
             running_at_kill=before,
-            gone_after_s=gone,
+            last_seen_s=last,
             running=running,
             left=left,
             left_after_reaping=_count(client, label, stopped=True),
@@ -76,12 +79,19 @@ def _victim(label: str, workers: int, warm: int) -> Iterator[subprocess.Popen[st
             victim.kill()
 
 
-def _wait_for_end(client: docker.APIClient, label: str, since: float) -> float | None:
-    while time.monotonic() < since + GRACE_S:
-        if not _count(client, label, stopped=False):
-            return time.monotonic() - since
+def _watch(client: docker.APIClient, label: str, since: float, *, until: float) -> float:
+    """Watch for `until` seconds since the kill; give when the last container was seen that ran.
+
+    The first seconds are watched to their end: what was being made at the kill may start after it.
+    """
+    last = 0.0
+    while (now := time.monotonic() - since) < until:
+        if _count(client, label, stopped=False):
+            last = now
+        elif now > GRACE_S:
+            break
         time.sleep(0.05)
-    return None
+    return last
 
 
 def _count(client: docker.APIClient, label: str, *, stopped: bool) -> int:

@@ -117,14 +117,13 @@ def _idle(idle: Summary | None) -> str:
 def _kills(kills: Sequence[Aftermath]) -> str:
     if not kills:
         return ""
-    ends = [each.gone_after_s for each in kills if each.gone_after_s is not None]
-    slowest = f"{max(ends):.2f} s" if len(ends) == len(kills) else f"more than {GRACE_S:g} s"
+    slowest = max(each.last_seen_s for each in kills)
     return table(
         ("over all kills", "figure"),
         (
             ("kills", str(len(kills))),
             ("containers at work when killed", str(sum(each.running_at_kill for each in kills))),
-            ("until none of them runs, slowest", slowest),
+            ("until none of them runs, slowest", f"{slowest:.2f} s"),
             (f"that run {GRACE_S:g} s later", str(sum(each.running for each in kills))),
             (f"that exist {GRACE_S:g} s later", str(sum(each.left for each in kills))),
             ("that exist after `mendbench reap`", str(sum(each.left_after_reaping for each in kills))),

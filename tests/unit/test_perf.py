@@ -20,7 +20,7 @@ def window(way, per_s, workers=2, spent=NONE):
 
 def kill(running):
     return Aftermath(
-        killed_after_s=1.0, running_at_kill=4, gone_after_s=0.2, running=running, left=4, left_after_reaping=0
+        killed_after_s=1.0, running_at_kill=4, last_seen_s=0.2, running=running, left=4, left_after_reaping=0
     )
 
 
