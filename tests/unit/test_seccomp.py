@@ -42,7 +42,7 @@ def names(action):
 
 def test_container_gets_the_profile_as_text():
     """The Engine API takes the profile itself, not the path of a file."""
-    body = container.body("image", PROFILES["default"], "run", None)
+    body = container.body("image", PROFILES["default"], "run", None, 0)
 
     (option,) = [text for text in body["HostConfig"]["SecurityOpt"] if text.startswith("seccomp=")]
 
