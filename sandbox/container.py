@@ -4,6 +4,7 @@ import secrets
 import time
 from typing import Any
 
+from sandbox import seccomp
 from sandbox.reaper import LABEL_CREATED, LABEL_OWNER, LABEL_RUN, owner_id
 from sandbox.types import Profile
 
@@ -64,7 +65,7 @@ def _host_config(profile: Profile, runtime: str | None) -> dict[str, Any]:
         "Sysctls": {"kernel.shm_rmid_forced": "1"},
         "CapDrop": ["ALL"],
         "CapAdd": ["SETUID", "SETGID", "KILL"],
-        "SecurityOpt": ["no-new-privileges"],
+        "SecurityOpt": ["no-new-privileges", f"seccomp={seccomp.text()}"],
         "Tmpfs": {"/work": _tmpfs(profile, "0755"), "/tmp": _tmpfs(profile, "1777")},  # noqa: S108
         "Ulimits": [
             {"Name": "nofile", "Soft": OPEN_FILES, "Hard": OPEN_FILES},

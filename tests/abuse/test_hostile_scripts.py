@@ -93,16 +93,12 @@ RESOURCES = {
         script=at_import(
             """
 import ctypes
-libc = ctypes.CDLL(None)
-libc.shmat.restype = ctypes.c_void_p
-for _ in range(100):
-    number = libc.shmget(0, 64 << 20, 0o1600)
-    if number < 0:
-        break
-    ctypes.memset(libc.shmat(number, None, 0), 1, 64 << 20)
+libc = ctypes.CDLL(None, use_errno=True)
+print(libc.shmget(0, 64 << 20, 0o1600), os.strerror(ctypes.get_errno()))
 """
         ),
-        verdict=V.OUT_OF_MEMORY,
+        verdict=V.PASSED,
+        says="\n-1 Operation not permitted",
     ),
     "output without end": Case(
         script=at_import("while True:\n    print('x' * 1000)"), verdict=V.OUTPUT_LIMIT
@@ -248,7 +244,7 @@ try:
     print('RESOLVED')
 except OSError:
     pass
-print([name for _, name in socket.if_nameindex()], os.path.exists('/var/run/docker.sock'))
+print([line.split(':')[0].strip() for line in open('/proc/net/dev')][2:], os.path.exists('/var/run/docker.sock'))
 """
         ),
         verdict=V.PASSED,
