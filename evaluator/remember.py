@@ -16,7 +16,8 @@ from sandbox.backend import Sandbox
 from sandbox.errors import EngineUnavailable, ImageMissing, SandboxError
 from sandbox.types import ImageInfo, Job, RunResult
 
-_INFRA_PAUSES_S = (0.5, 2.0, 8.0)
+_INFRA_PAUSES_S = (0.5, 2.0, 8.0, 20.0)
+"""An engine that is started anew, or a machine that is, takes about so long."""
 
 
 class Known:
