@@ -16,6 +16,7 @@ That is right on a machine that does nothing else. The total of an idle second i
 import contextlib
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,6 @@ TOTAL = (
     (Path("/sys/fs/cgroup/cpu.stat"), Path("/sys/fs/cgroup/docker/cpu.stat")),
 )
 """The control groups of everything and of all containers, by version."""
-FIELDS = ("own", "dockerd", "containerd", "containers")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +34,9 @@ class Reading:
     at: float
     total: float
     own: float
-    dockerd: float
-    containerd: float
+    dockerd: Mapping[int, float]
+    """By process: another engine may come or go meanwhile."""
+    containerd: Mapping[int, float]
     containers: float | None
 
 
@@ -66,18 +67,19 @@ def read() -> Reading:
 
 def between(before: Reading, after: Reading, *, attempts: float, idle: float = 0.0) -> Spent:
     """CPU seconds per attempt; `idle` is what the machine uses per second when nothing is asked of it."""
-    elapsed = after.at - before.at
-    total = after.total - before.total - idle * elapsed
-    parts = {name: _difference(getattr(before, name), getattr(after, name)) for name in FIELDS}
-    rest = total - sum(part or 0.0 for part in parts.values())
-    share = {name: None if part is None else part / attempts for name, part in parts.items()}
+    total = after.total - before.total - idle * (after.at - before.at)
+    own = after.own - before.own
+    dockerd = _growth(before.dockerd, after.dockerd)
+    containerd = _growth(before.containerd, after.containerd)
+    known = before.containers is not None and after.containers is not None
+    containers = (after.containers or 0.0) - (before.containers or 0.0)
     return Spent(
         total=total / attempts,
-        rest=rest / attempts,
-        own=share["own"] or 0.0,
-        dockerd=share["dockerd"] or 0.0,
-        containerd=share["containerd"] or 0.0,
-        containers=share["containers"],
+        own=own / attempts,
+        dockerd=dockerd / attempts,
+        containerd=containerd / attempts,
+        containers=containers / attempts if known else None,
+        rest=(total - own - dockerd - containerd - (containers if known else 0.0)) / attempts,
     )
 
 
@@ -102,11 +104,11 @@ def wait_until_quiet(patience_s: float = 3.0, calm: int = 3) -> None:
 
 def _engine_work() -> float:
     containers = _groups()[1]
-    return (containers or 0.0) + _named("dockerd") + _named("containerd")
+    return (containers or 0.0) + sum(_named("dockerd").values()) + sum(_named("containerd").values())
 
 
-def _difference(before: float | None, after: float | None) -> float | None:
-    return None if before is None or after is None else after - before
+def _growth(before: Mapping[int, float], after: Mapping[int, float]) -> float:
+    return sum(after[pid] - before[pid] for pid in before.keys() & after.keys())
 
 
 def _groups() -> tuple[float, float | None]:
@@ -132,19 +134,18 @@ def _busy() -> float:
     return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
 
 
-def _named(name: str) -> float:
-    """CPU time of the processes of that name and of those children of theirs that have ended."""
-    used = 0
+def _named(name: str) -> dict[int, float]:
+    """CPU time of each process of that name, and of those children of it that have ended."""
+    found = {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             with contextlib.suppress(OSError):
-                used += _used(folder, name)
-    return used / os.sysconf("SC_CLK_TCK")
+                if (folder / "comm").read_text(encoding="utf-8").strip() == name:
+                    found[int(folder.name)] = _used(folder)
+    return found
 
 
-def _used(folder: Path, name: str) -> int:
-    if (folder / "comm").read_text(encoding="utf-8").strip() != name:
-        return 0
+def _used(folder: Path) -> float:
     # The name in brackets may hold anything: the fields follow the last bracket.
     fields = (folder / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    return sum(map(int, fields[11:15]))
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")

@@ -55,13 +55,15 @@ def test_attempts_over_an_edge_count_by_their_share():
 
 def test_cpu_parts_add_up_to_the_total():
     """What is idle noise is taken off, and the rest is what no named part used."""
-    before = cpu.Reading(at=0, total=10, own=1, dockerd=2, containerd=3, containers=4)
-    after = cpu.Reading(at=10, total=18, own=1.5, dockerd=3, containerd=3.5, containers=7)
+    before = cpu.Reading(at=0, total=10, own=1, dockerd={1: 2, 2: 9}, containerd={3: 3}, containers=4)
+    after = cpu.Reading(at=10, total=18, own=1.5, dockerd={1: 3}, containerd={3: 3.5}, containers=7)
 
     spent = cpu.between(before, after, attempts=2, idle=0.1)
 
     assert spent.total == pytest.approx(3.5)
     assert spent.own == pytest.approx(0.25)
+    # The other engine has gone meanwhile.
+    assert spent.dockerd == pytest.approx(0.5)
     named = spent.own + spent.dockerd + spent.containerd + spent.containers
     assert spent.rest == pytest.approx(spent.total - named)
 
