@@ -147,8 +147,8 @@ class TestSandbox:
     @pytest.mark.parametrize(
         ("error", "raised", "tries"),
         [
-            (LostResult("x"), LostResult, 4),
-            (EngineUnavailable("x"), EngineGone, 4),
+            (LostResult("x"), LostResult, 5),
+            (EngineUnavailable("x"), EngineGone, 5),
             (ImageMissing("x"), EngineGone, 1),
         ],
     )
