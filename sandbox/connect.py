@@ -47,7 +47,8 @@ def connect(host: DockerHost | None = None, timeout_s: int = TIMEOUT_S) -> docke
     with engine_errors("connecting"):
         settings = _settings(host or DockerHost())
         _probe(settings["base_url"] or DEFAULT_UNIX_SOCKET)
-        return _Client(version="auto", timeout=timeout_s, **settings)
+        # The SDK keeps a connection for every address that it was asked for: each container has its own.
+        return _Client(version="auto", timeout=timeout_s, num_pools=2, **settings)
 
 
 def _settings(host: DockerHost) -> dict[str, Any]:
