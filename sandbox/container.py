@@ -60,6 +60,8 @@ def _host_config(profile: Profile, runtime: str | None) -> dict[str, Any]:
         "NanoCpus": int(profile.cpus * 1e9),
         "PidsLimit": profile.pids,
         "IpcMode": "private",
+        # Else an engine may show the host's cgroups, and the warden would read the whole host's counters.
+        "CgroupnsMode": "private",
         "ShmSize": profile.shm_bytes,
         # Shared memory that nobody holds any more is memory that nobody could be charged for.
         "Sysctls": {"kernel.shm_rmid_forced": "1"},

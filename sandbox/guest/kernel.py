@@ -4,6 +4,7 @@ import ctypes
 import os
 import signal
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 _LIBC = ctypes.CDLL(None)
@@ -18,10 +19,25 @@ def set_dumpable(on: bool) -> None:
     _LIBC.prctl(_PR_SET_DUMPABLE, int(on), 0, 0, 0)
 
 
-def _number(path: str, key: str | None = None) -> int | None:
+@cache
+def _is_shared(folder: Path) -> bool:
+    """Say whether this cgroup counts processes from outside as well; version 2 lists each of those as 0.
+
+    Such are the host's own root, and what an engine without cgroups of its own lives in.
+    """
     try:
-        text = (_CGROUP / path).read_text()
+        return "0" in (folder / "cgroup.procs").read_text().split()
     except OSError:
+        return False
+
+
+def _number(path: str, key: str | None = None) -> int | None:
+    file = _CGROUP / path
+    try:
+        text = file.read_text()
+    except OSError:
+        return None
+    if _is_shared(file.parent):
         return None
     for line in text.splitlines():
         words = line.split()
