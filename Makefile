@@ -49,7 +49,7 @@ with_sandbox = @DOCKER_HOST=$$(docker/engine --print-host) && export DOCKER_HOST
 .PHONY: help
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | \
-	    while IFS='|' read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
+	    while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 .PHONY: bench
 bench: $(RUN_STAMP) ## Benchmark the models that are found, or play the recorded demo (ARGS="--model NAME …")
@@ -58,6 +58,12 @@ bench: $(RUN_STAMP) ## Benchmark the models that are found, or play the recorded
 .PHONY: test
 test: $(DEV_STAMP) ## Run the tests, with real containers (ARGS="tests/unit -k word")
 	$(call with_sandbox,exec .venv/bin/pytest $(ARGS))
+
+ENGINE_TESTS = tests/engines tests/integration/test_sandbox.py tests/integration/test_reaper.py tests/abuse
+
+.PHONY: test-engines
+test-engines: $(DEV_STAMP) ## Run the sandbox's tests on a second, newer engine, as root (MENDBENCH_ENGINE_RUNTIME=crun)
+	$(call with_sandbox,exec tests/engines/second bash -c 'docker/build && exec .venv/bin/pytest "$$@"' - $(or $(ARGS),$(ENGINE_TESTS)))
 
 .PHONY: lint
 lint: $(DEV_STAMP) ## Check style and format

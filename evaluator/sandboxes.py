@@ -34,6 +34,18 @@ def docker_hosts(section: SandboxSection, slots: int | None = None) -> Sequence[
     return [DockerHost(slots=slots or section.slots or os.cpu_count() or 1)]
 
 
+def named_hosts(urls: Sequence[str], section: SandboxSection) -> Sequence[DockerHost]:
+    """Return the engines that a command line names, else the configured ones.
+
+    A name that is configured, too, keeps its slots and certificates.
+    """
+    configured = docker_hosts(section)
+    if not urls:
+        return configured
+    known = {host.url: host for host in configured}
+    return [known.get(url) or DockerHost(url=url) for url in dict.fromkeys(urls)]
+
+
 def open_sandbox(
     section: SandboxSection,
     run_id: str,

@@ -1,6 +1,7 @@
 """A real HTTP server whose every answer is scripted, down to single bytes; a way to cut an engine off."""
 
 import json
+import os
 import shutil
 import socket
 import socketserver
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-ENGINE = "/var/run/docker.sock"
+ENGINE = (os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock").removeprefix("unix://")
 
 
 class Exchange(BaseHTTPRequestHandler):
@@ -225,7 +226,7 @@ class Proxy:
 def make_proxy():
     """Makes `Proxy`s; those that are not cut by their test are cut after it."""
     if not Path(ENGINE).exists():
-        pytest.skip("the engine is not on the usual socket")
+        pytest.skip("the engine is not on a socket here")
     # Short paths: those of sockets are limited.
     made = []
 
