@@ -89,22 +89,9 @@ def total_slots(section: SandboxSection, slots: int | None = None) -> int:
     return sum(host.slots for host in docker_hosts(section, slots))
 
 
-def reap_all(section: SandboxSection) -> list[str]:
-    """Remove containers on all engines whose owner is gone; return their names.
+def reap_all(section: SandboxSection) -> None:
+    """Remove containers on all engines whose owner is gone; an engine that does not answer is left out."""
+    from evaluator.reaping import reap_host  # noqa: PLC0415 - loads the Docker SDK
 
-    Raises:
-        SandboxError: an engine does not answer.
-    """
-    from sandbox.connect import connect  # noqa: PLC0415 - loads the Docker SDK
-    from sandbox.reaper import reap  # noqa: PLC0415
-    from sandbox.tunnel import reached  # noqa: PLC0415
-
-    removed: list[str] = []
     for host in docker_hosts(section):
-        with reached(host) as near:
-            client = connect(near)
-            try:
-                removed += reap(client)
-            finally:
-                client.close()
-    return removed
+        reap_host(host)

@@ -57,7 +57,8 @@ class DockerSandbox:
                 host,
                 run_id,
                 runtime=runtime,
-                warm=warm,
+                # More than one beyond those that are busy would only take up memory.
+                warm=min(warm, host.slots + 1),
                 attempts_per_container=attempts_per_container,
                 timeout_s=timeout_s,
                 margin_s=margin_s,

@@ -52,7 +52,8 @@ def _first(*numbers: int | None) -> int | None:
     return next((number for number in numbers if number is not None), None)
 
 
-def _cpu_s() -> float | None:
+def cpu_s() -> float | None:
+    """CPU seconds of the whole container; None where the kernel does not say."""
     usec = _number("cpu.stat", "usage_usec")
     if usec is not None:
         return usec * _US
@@ -76,7 +77,7 @@ class Counters:
                 _number("memory.events", "oom_kill"), _number("memory/memory.oom_control", "oom_kill")
             ),
             pids_denied=_first(_number("pids.events", "max"), _number("pids/pids.events", "max")),
-            cpu_s=_cpu_s(),
+            cpu_s=cpu_s(),
         )
 
 
