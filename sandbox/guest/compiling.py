@@ -1,7 +1,8 @@
 """compile() the script and the tests, in a child of its own: a hostile source can crash the compiler."""
 
+import os
 import warnings
-from typing import Any
+from typing import Any, NoReturn
 
 from . import names, suite
 from .child import REPORT_FD
@@ -11,7 +12,7 @@ from .wire import clean
 UNCOMPILED = {"ok": False, "exc_type": "CompilerCrash"}
 
 
-def main() -> None:
+def main() -> NoReturn:
     """Report on the script and the tests, then on the names that the script binds."""
     warnings.simplefilter("ignore")
     spec = suite.read_spec()
@@ -24,6 +25,8 @@ def main() -> None:
             reporter.send("names", **names.bound_names(script))
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             reporter.send("names", names={}, exported=None)
+    # Taking the interpreter apart would copy every page that is shared with the zygote.
+    os._exit(0)
 
 
 def _line(source: bytes, number: int | None) -> str:

@@ -61,7 +61,6 @@ def _begin_anew(role: Role, plugins: list[str]) -> NoReturn:
     only = ["--collect-only"] if role.collect_only else []
     status = pytest.main([*suite.ARGUMENTS, *plugins, *only, *role.files], plugins=[role, Starter(role)])
     role.end(int(status))
-    os._exit(0)
 
 
 def live(forker: Forker) -> None:
