@@ -1,6 +1,5 @@
 """From facts to a verdict: pure, total, by precedence (the first rule that holds decides)."""
 
-import signal
 from enum import StrEnum
 
 from sandbox.types import Evidence, KilledBy, Level, RunResult, TestOutcome, TestRecord
@@ -35,8 +34,6 @@ def judge(result: RunResult) -> RunVerdict:
     """Judge one run from its facts alone; never from a number that the script could have chosen."""
     if result.killed_by is not None:
         return _KILLS[result.killed_by]
-    if result.signal == signal.SIGXCPU:
-        return RunVerdict.CPU_LIMIT
     if not result.compiled.ok:
         return RunVerdict.SYNTAX_ERROR
     if result.level is Level.PROGRAM:

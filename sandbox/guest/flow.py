@@ -19,6 +19,8 @@ COLLECT_S = 20.0
 STARTUP_S = 30.0
 STARTUP_CPU_S = 30
 FIRST_UID = 20000
+CPU_SLACK_S = 0.1
+"""The kernel's limit and its account of the time are not read in one moment."""
 KEPT_AT_MOST = 128 * 1024
 PLAIN_ENDS = (0, 5)
 """pytest's exit statuses when it has collected something, and nothing."""
@@ -195,7 +197,7 @@ class _Flow:
         self._note(facts, report.exception)
         self._result["tests"] = report.tests(facts)
         self._result["evidence"] = report.evidence(facts)
-        if report.differs and not facts.killed_for and self._collect() not in ([], expected):
+        if report.differs and not (facts.killed_for or facts.oom) and self._collect() not in ([], expected):
             self._refuse("the ids of the tests change from one collection to the next")
 
     def _run_program(self) -> None:
@@ -262,14 +264,15 @@ class _Flow:
 
 def killed_by(facts: Facts, cpu_limit_s: float, exception: dict[str, Any] | None) -> str | None:
     """Name the limit that ended the run: from the kernel's counters, never from an exit code."""
-    if facts.killed_for:
+    if facts.killed_for and not facts.zygote_lost:
         return KILLED_BY.get(facts.killed_for)
     if facts.oom:
         starved = exception is not None and exception["exc_type"] == "MemoryError"
-        if facts.signal == signal.SIGKILL or starved:
+        if facts.signal == signal.SIGKILL or starved or facts.zygote_lost:
             return "memory"
-    used_up = facts.signal == signal.SIGKILL and facts.cpu_s >= cpu_limit_s
-    return "cpu" if facts.signal == signal.SIGXCPU or used_up else None
+    # Anybody may send these signals: the kernel does when the time is used up.
+    used_up = facts.cpu_s >= cpu_limit_s - CPU_SLACK_S
+    return "cpu" if used_up and facts.signal in {signal.SIGXCPU, signal.SIGKILL} else None
 
 
 def _compile_report(event: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,8 @@ WORK = Path("/work")
 CODE = WORK / "code"
 SHARED = (Path("/tmp"), Path("/dev/shm"), Path("/dev/mqueue"))  # noqa: S108 -- the container's own
 IPC = ("shm", "msg", "sem")
+SOCKETS = ("tcp", "tcp6", "udp", "udp6", "raw", "raw6")
+"""A connection that is closed is there for another minute, and its ports with it."""
 
 
 class NotEmpty(Exception):
@@ -65,8 +67,9 @@ def empty(uids: tuple[int, ...]) -> None:
                 _remove_of(uid, folder)
     left = [str(path) for folder in SHARED if folder.exists() for path in folder.iterdir()]
     left += [str(path) for path in WORK.iterdir() if path != CODE]
-    if left or _ipc_objects():
-        raise NotEmpty(f"{len(left)} files and {_ipc_objects()} IPC objects are left")
+    objects = _lines(Path("/proc/sysvipc"), IPC) + _lines(Path("/proc/net"), SOCKETS)
+    if left or objects:
+        raise NotEmpty(f"{len(left)} files and {objects} objects of the kernel are left")
 
 
 def _remove_of(uid: int, folder: Path) -> None:
@@ -81,7 +84,7 @@ def _remove_of(uid: int, folder: Path) -> None:
             path.unlink()
 
 
-def _ipc_objects() -> int:
-    """Count System V shared memory, queues and semaphores; each table has one line of heading."""
-    tables = (Path("/proc/sysvipc", name) for name in IPC)
+def _lines(folder: Path, names: tuple[str, ...]) -> int:
+    """Count the entries of the kernel's tables; each has one line of heading."""
+    tables = (folder / name for name in names)
     return sum(len(table.read_text().splitlines()) - 1 for table in tables if table.exists())

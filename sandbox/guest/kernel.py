@@ -128,7 +128,15 @@ def _is_alive(pid: int) -> bool:
         facts = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:
         return False
-    return bool(facts) and facts[0] not in "ZX"
+    return bool(facts) and (facts[0] not in "ZX" or _has_threads(pid))
+
+
+def _has_threads(pid: int) -> bool:
+    """Say whether threads live on in a process whose first one has ended: it looks like a zombie."""
+    try:
+        return len(os.listdir(f"/proc/{pid}/task")) > 1  # noqa: PTH208 -- names, not paths
+    except OSError:
+        return False
 
 
 def kill_all_of(uid: int) -> None:

@@ -55,6 +55,8 @@ class Facts:
     oom: bool = False
     pids_denied: bool = False
     leftover: bool = False
+    zygote_lost: bool = False
+    """The kernel, short of memory that the child took, chose a zygote."""
     report_fault: str = ""
     out: HeadTail = field(default_factory=lambda: HeadTail(0))
     err: HeadTail = field(default_factory=lambda: HeadTail(0))
@@ -224,6 +226,8 @@ class Supervisor:
         self._drain_output()
         after = kernel.Counters.read()
         facts.oom = kernel.rose(self._before.oom_kills, after.oom_kills)
+        if facts.zygote_lost and not facts.oom:
+            raise ReapError("a zygote has died")
         facts.pids_denied = kernel.rose(self._before.pids_denied, after.pids_denied)
         facts.cpu_s = max(facts.cpu_s - self._zero_cpu, 0.0)
 
@@ -252,7 +256,9 @@ class Supervisor:
         if pid == 0:
             return False
         if pid in self._spare:
-            raise ReapError("a zygote has died")
+            self._facts.zygote_lost = True
+            self._spare -= {pid}
+            return True
         self._facts.cpu_s += usage.ru_utime + usage.ru_stime
         self._facts.max_rss_bytes = max(self._facts.max_rss_bytes, usage.ru_maxrss * 1024)
         if pid == self._child.pid:
