@@ -13,7 +13,10 @@ def seccomp(engine: Engine) -> Iterator[Finding]:
         what = "the engine cannot filter system calls (no seccomp)"
         yield bad("seccomp", what, "use a kernel with CONFIG_SECCOMP and an engine built with it")
     else:
-        yield ok("seccomp", f"the engine filters system calls (its own profile: {profile or 'unnamed'})")
+        yield ok(
+            "seccomp",
+            f"the engine can filter system calls (without ours, its profile is {profile or 'unnamed'})",
+        )
 
 
 def user_namespace(engine: Engine) -> Iterator[Finding]:
