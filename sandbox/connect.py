@@ -21,10 +21,15 @@ TIMEOUT_S = 60
 
 
 class _Client(docker.APIClient):
-    """The SDK's client, deaf to the environment's proxies and certificate bundles.
+    """The SDK's client, deaf to the environment's proxies and certificate bundles, and never waiting for ever.
 
     A bundle named there would stand over the certificate authority that a host was given.
     """
+
+    def request(self, *args: Any, **kwargs: Any) -> Any:
+        # The SDK attaches without a time limit of any kind.
+        kwargs.setdefault("timeout", self.timeout)
+        return super().request(*args, **kwargs)
 
     @property
     def trust_env(self) -> bool:
