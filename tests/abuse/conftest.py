@@ -180,6 +180,10 @@ def memory_now():
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+def open_files():
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
 def disk_now():
     """Bytes in use where the engine keeps its things; 0 where that cannot be seen from here."""
     with closing(connect()) as client:
@@ -193,14 +197,14 @@ class Bench:
 
     start_up_s: float
     threads: int = field(default_factory=threading.active_count)
-    files: int = field(default_factory=lambda: len(os.listdir("/proc/self/fd")))
+    files: int = field(default_factory=open_files)
     memory: int = field(default_factory=memory_now)
     disk: int = field(default_factory=disk_now)
 
     def assert_unharmed(self):
         """Assert that nothing has piled up in this process."""
         assert threading.active_count() <= self.threads + FEW
-        assert len(os.listdir("/proc/self/fd")) <= self.files + FEW
+        assert open_files() <= self.files + FEW
 
     def assert_flat(self):
         """Assert that neither memory nor disk have filled up."""
@@ -274,7 +278,9 @@ def pytest_generate_tests(metafunc):
     if "trace" in metafunc.fixturenames:
         again = [parameter(case, "reuse") for case in catalogue("traces").values()]
         # What is thrown away passes nothing on: a few cases show that it is.
-        once = [parameter(replace(case, weakness=""), "strict") for case in list(catalogue("traces").values())[:2]]
+        once = [
+            parameter(replace(case, weakness=""), "strict") for case in list(catalogue("traces").values())[:2]
+        ]
         metafunc.parametrize(("trace", "mode"), again + once, indirect=["mode"])
 
 
