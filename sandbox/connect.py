@@ -21,7 +21,7 @@ TIMEOUT_S = 60
 
 
 class _Client(docker.APIClient):
-    """The SDK's client, deaf to the environment's proxies and certificate bundles, and never waiting for ever.
+    """The SDK's client, deaf to proxies and certificate bundles of the environment, never waiting for ever.
 
     A bundle named there would stand over the certificate authority that a host was given.
     """
