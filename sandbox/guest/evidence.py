@@ -1,6 +1,6 @@
 """From the events of a test run to records and evidence. Events come from a hostile process."""
 
-import secrets
+import os
 import signal
 from dataclasses import dataclass
 from typing import Any
@@ -29,13 +29,14 @@ class Canary:
     @classmethod
     def make(cls) -> "Canary":
         """Draw a new one."""
-        file, good, bad = (f"test_{secrets.token_hex(6)}" for _ in range(3))
-        number, other = secrets.randbelow(1 << 30), secrets.randbelow(1 << 30)
+        # Not the module `secrets`: it would be imported at the start of every container.
+        file, good, bad = (f"test_{os.urandom(6).hex()}" for _ in range(3))
+        number, other, coin = (int.from_bytes(os.urandom(4), "big") >> 2 for _ in range(3))
         tests = [
             f"def {good}():\n    assert {number} == {number}\n",
             f"def {bad}():\n    assert {number} == {number + 1 + other}\n",
         ]
-        if secrets.randbelow(2):
+        if coin % 2:
             tests.reverse()
         return cls(file=f"{file}.py", must_pass=good, must_fail=bad, source="\n\n".join(tests))
 

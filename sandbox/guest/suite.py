@@ -1,6 +1,5 @@
 """How pytest is run here: no configuration but this, the same for collecting and for running."""
 
-import hashlib
 import importlib.util
 import json
 import os
@@ -89,6 +88,8 @@ def short_id(nodeid: str) -> tuple[str, str]:
     file, _, test = nodeid.partition("::")
     plain = "".join(map(_escape, test[: 2 * MAX_ID]))
     if len(plain) > MAX_ID or len(test) > MAX_ID:
+        import hashlib  # noqa: PLC0415 -- slow to load, and seldom needed
+
         digest = hashlib.sha256(test.encode("utf-8", "replace")).hexdigest()[:16]
         plain = f"{plain[: MAX_ID - 20]}...{digest}"
     return Path(file).name, plain

@@ -6,8 +6,8 @@ warden, and with PID 1 the kernel ends everything in the container.
 """
 
 import os
-import platform
 import signal
+import sys
 from typing import Any
 
 from . import flow, folders, kernel
@@ -38,7 +38,7 @@ def main() -> None:
     take_environment("/", seed)
     # Both before the first job comes: no child may ever inherit one.
     nursery = Nursery(plain=Zygote("guest.plain"), pytest=Zygote("guest.session"))
-    identity = {"python": platform.python_version(), "guest_version": guest_version()}
+    identity = {"python": sys.version.partition(" ")[0], "guest_version": guest_version()}
     try:
         nursery.wait_until_warm()
         write_frame(STDOUT, encode({"ready": 1, "protocol": PROTOCOL, **identity}))

@@ -92,7 +92,7 @@ class Forker:
     def wait(self) -> str:
         """Say that everything is warm, then fork on demand. Returns in children only: the role of each."""
         self._check_files()
-        gc.collect()
+        # Not collected first: that takes longer than what it frees is worth.
         gc.freeze()
         self._socket.send(b"{}")
         while True:
