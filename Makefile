@@ -65,6 +65,14 @@ ENGINE_TESTS = tests/engines tests/integration/test_sandbox.py tests/integration
 test-engines: $(DEV_STAMP) ## Run the sandbox's tests on a second, newer engine, as root (MENDBENCH_ENGINE_RUNTIME=crun)
 	$(call with_sandbox,exec tests/engines/second bash -c 'docker/build && exec .venv/bin/pytest "$$@"' - $(or $(ARGS),$(ENGINE_TESTS)))
 
+.PHONY: test-flags
+test-flags: $(DEV_STAMP) ## Take each hardening flag away in turn: some hostile script must notice (10 minutes)
+	$(call with_sandbox,exec .venv/bin/pytest tests/abuse/flag_removal.py $(ARGS))
+
+.PHONY: test-reuse
+test-reuse: $(DEV_STAMP) ## Run every hostile script in containers that are used again
+	$(call with_sandbox,MENDBENCH_ABUSE_MODE=reuse exec .venv/bin/pytest tests/abuse/test_hostile_scripts.py $(ARGS))
+
 .PHONY: lint
 lint: $(DEV_STAMP) ## Check style and format
 	@.venv/bin/ruff check
