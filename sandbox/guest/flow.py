@@ -19,6 +19,8 @@ COLLECT_S = 20.0
 STARTUP_S = 30.0
 STARTUP_CPU_S = 30
 FIRST_UID = 20000
+STARTS = 5000
+"""With 10,000 attempts in a container the last user is still below 65536, where user namespaces may end."""
 CPU_SLACK_S = 0.1
 """The kernel's limit and its account of the time are not read in one moment."""
 KEPT_AT_MOST = 128 * 1024
@@ -56,16 +58,20 @@ class Nursery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Users:
-    """The users of one attempt; no two attempts share one."""
+    """The users of one attempt; no two attempts share one, in one container or (with luck) side by side.
+
+    The kernel counts pipes, timers and more per user, and without user namespaces a user of one container
+    is the same one in the next.
+    """
 
     compile: int
     collect: int
     run: int
 
     @classmethod
-    def of(cls, attempt: int) -> "Users":
-        """Return those of the attempt with this number, from 0."""
-        first = FIRST_UID + 3 * attempt
+    def of(cls, attempt: int, start: int) -> "Users":
+        """Return those of the attempt with this number, from 0, in a container that has drawn `start`."""
+        first = FIRST_UID + 3 * (attempt + start)
         return cls(compile=first, collect=first + 1, run=first + 2)
 
 

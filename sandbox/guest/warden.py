@@ -49,13 +49,16 @@ def main() -> None:
 
 
 def _serve(nursery: Nursery, identity: dict[str, Any], seed: int) -> None:
-    attempt, again = 0, True
+    start, attempt, again = int.from_bytes(os.urandom(4), "big") % flow.STARTS, 0, True
     while again:
         job = read_frame(STDIN)
         if job is None:
             os._exit(1)
         if job["hash_seed"] == seed:
-            result = _do(job, nursery, attempt)
+            result = _do(job, nursery, Users.of(attempt, start))
+            if attempt:
+                # The peak of all attempts in this container says nothing of this one.
+                result["cgroup_peak_bytes"] = None
         else:
             result = {"error": "this container was made for another hash seed"}
         again = result["reusable"] = bool(result.get("reusable") and job["keep"])
@@ -64,15 +67,11 @@ def _serve(nursery: Nursery, identity: dict[str, Any], seed: int) -> None:
     os._exit(0)
 
 
-def _do(job: dict[str, Any], nursery: Nursery, attempt: int) -> dict[str, Any]:
-    users = Users.of(attempt)
+def _do(job: dict[str, Any], nursery: Nursery, users: Users) -> dict[str, Any]:
     try:
         done = flow.run(job, nursery, users, host=STDIN)
     except Exception as exc:  # noqa: BLE001 -- our own failure is told, not died of
         return _failure(exc)
-    if attempt:
-        # The peak of all attempts in this container says nothing of this one.
-        done.result["cgroup_peak_bytes"] = None
     return {**done.result, "reusable": done.clean and job["keep"] and _emptied(users)}
 
 
