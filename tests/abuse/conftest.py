@@ -27,7 +27,7 @@ OVERRUN_S = 5.0
 FEW = 16
 """Threads or files by which a bench may differ from itself; a leak grows past it within a few cases."""
 MUCH_MEMORY = 128 << 20
-MUCH_DISK = 512 << 20
+MUCH_DISK = 2 << 30
 HEAD = "import os, sys, signal, time\n"
 ENDINGS = {
     "right": "\n\ndef f(x):\n    return x + 1\n",

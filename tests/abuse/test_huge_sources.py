@@ -6,7 +6,7 @@ import uuid
 import pytest
 
 from repair.caged import Cleaner
-from sandbox.types import Job, Level
+from sandbox.types import Job, Level, Limits
 from sandbox.verdict import RunVerdict as V
 from sandbox.verdict import judge
 
@@ -59,7 +59,8 @@ def test_huge_source_in_the_sandbox(sandbox, assert_next_is_unharmed, name):
     """A source that no compiler likes gets its verdict, and the next one passes."""
     source, verdict = SOURCES[name]
 
-    result = sandbox.run(Job(id=uuid.uuid4().hex, script=source, level=Level.PROGRAM))
+    limits = Limits(wall_s=60.0, cpu_s=4.0)
+    result = sandbox.run(Job(id=uuid.uuid4().hex, script=source, level=Level.PROGRAM, limits=limits))
 
     assert judge(result) is verdict, (result.compiled, result.exception)
     assert_next_is_unharmed()
