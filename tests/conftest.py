@@ -2,12 +2,18 @@
 
 import contextlib
 import os
+import signal
 import time
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_configure():
+    """Take Ctrl-C as usual: a shell that starts us in the background has it ignored, by our children too."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
