@@ -2,6 +2,7 @@
 
 import contextlib
 import queue
+import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -147,6 +148,12 @@ def _start_and_join(threads: Sequence[threading.Thread]) -> None:
         thread.join()
 
 
+def _hold_back_interrupts(*, held: bool) -> None:
+    """Have Ctrl-C wait, for this thread; where a system cannot, nothing changes."""
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK if held else signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
 class Scheduler:
     """Runs every sample of every lane.
 
@@ -178,6 +185,8 @@ class Scheduler:
             MendError: what broke; every worker has been told to stop.
         """
         over = threading.Event()
+        # A Ctrl-C while the thread starts would come out here, with the run under way.
+        _hold_back_interrupts(held=True)
         threading.Thread(target=self._run_all, args=(lanes, over), daemon=True, name="lanes").start()
         self._wait(over)
         if self._fatal is not None:
@@ -191,6 +200,8 @@ class Scheduler:
         return groups
 
     def _run_all(self, lanes: Sequence[Lane], over: threading.Event) -> None:
+        # It has inherited this, and children of its threads would.
+        _hold_back_interrupts(held=False)
         threads = [
             threading.Thread(target=self._run_group, args=(group,), daemon=True, name=f"lane-{server}")
             for server, group in self._groups(lanes).items()
@@ -200,15 +211,19 @@ class Scheduler:
 
     def _wait(self, over: threading.Event) -> None:
         # Not Thread.join: interrupted, it takes a living thread for a dead one (CPython 3.11).
-        while not over.is_set():
+        while True:
             try:
-                over.wait(_TICK_S)
+                _hold_back_interrupts(held=False)
+                while not over.wait(_TICK_S):
+                    pass
             except KeyboardInterrupt:
                 if self._stop.is_set():
                     raise
                 self._outcome.interrupted = True
                 self._stop.set()
                 self._on_interrupt()
+            else:
+                return
 
     def _run_group(self, lanes: Sequence[Lane]) -> None:
         for lane in lanes:
