@@ -129,7 +129,7 @@ def test_the_packages_import(client: Any, built: ImageInfo) -> None:
 def test_no_package_of_the_base_leaks_in(client: Any, built: ImageInfo) -> None:
     """Apart from our own folder, the interpreter has the standard library and nothing else."""
     code = "import importlib.metadata as m; print([d.name for d in m.distributions()])"
-    assert run(client, built.tag, "python3", "-c", code).split() == ["[]"]
+    assert run(client, built.tag, "python3", "-I", "-c", code).split() == ["[]"]
 
 
 def test_localhost_resolves_without_a_network(client: Any, built: ImageInfo) -> None:
