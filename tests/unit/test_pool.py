@@ -86,6 +86,17 @@ def ready(pool, kind=KIND):
     return len(pool._ready[kind])
 
 
+def pool_with_one_coming(make_pool, engine):
+    """Two containers have been taken, and the third is held up while it is made."""
+    pool = make_pool(depth=1)
+    pool.take(KIND)
+    until(lambda: ready(pool) == 1)
+    engine.gate.clear()
+    pool.take(KIND)
+    until(lambda: pool._coming[KIND] == 1)
+    return pool
+
+
 def test_nothing_is_made_before_a_kind_is_known(make_pool, engine):
     """A pool that nobody has asked for anything makes nothing."""
     make_pool()
@@ -154,12 +165,7 @@ def test_unfit_container_is_thrown_away(make_pool, engine, flaw):
 
 def test_taker_gets_what_is_coming(make_pool, engine):
     """With one container on its way, a taker waits for it instead of making another."""
-    pool = make_pool(depth=1)
-    pool.take(KIND)
-    until(lambda: ready(pool) == 1)
-    engine.gate.clear()
-    pool.take(KIND)
-    until(lambda: pool._coming[KIND] == 1)
+    pool = pool_with_one_coming(make_pool, engine)
     got = []
     taker = threading.Thread(target=lambda: got.append(pool.take(KIND)))
     taker.start()
@@ -180,12 +186,7 @@ def test_failure_comes_out_of_take(make_pool, engine):
 
 def test_waiting_taker_is_not_left_alone_by_a_failure(make_pool, engine):
     """A taker that waited for a container which then failed makes its own, and hears what is wrong."""
-    pool = make_pool(depth=1)
-    pool.take(KIND)
-    until(lambda: ready(pool) == 1)
-    engine.gate.clear()
-    pool.take(KIND)
-    until(lambda: pool._coming[KIND] == 1)
+    pool = pool_with_one_coming(make_pool, engine)
     errors = []
 
     def take():
@@ -259,12 +260,7 @@ def test_after_close_nothing_is_kept(make_pool, engine):
 
 def test_container_that_arrives_after_close_is_removed(make_pool, engine):
     """A container under way while the pool closes is removed as well."""
-    pool = make_pool(depth=1)
-    pool.take(KIND)
-    until(lambda: ready(pool) == 1)
-    engine.gate.clear()
-    pool.take(KIND)
-    until(lambda: pool._coming[KIND] == 1)
+    pool = pool_with_one_coming(make_pool, engine)
     closer = threading.Thread(target=pool.close)
     closer.start()
     until(lambda: pool._closed)
