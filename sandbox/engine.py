@@ -97,7 +97,7 @@ class DockerSandbox:
 
     def levels(self) -> frozenset[Level]:
         """Name the levels on offer."""
-        return frozenset({Level.SHARED, Level.PROGRAM})
+        return frozenset(Level)
 
     def close(self) -> None:
         """Remove what is left of this sandbox's containers. Safe to call twice."""
@@ -114,8 +114,8 @@ class DockerSandbox:
     def _check(self, job: Job) -> None:
         if job.level not in self.levels():
             raise UnsupportedLevel(f"level {job.level} is not available in this sandbox")
-        if job.level is Level.SHARED and job.tests is None:
-            raise UnsupportedLevel("level shared needs tests; use level program for a script alone")
+        if job.level is not Level.PROGRAM and job.tests is None:
+            raise UnsupportedLevel(f"level {job.level} needs tests; use level program for a script alone")
         if job.profile not in PROFILES:
             raise SandboxError(f"no profile {job.profile!r}; there are: {', '.join(PROFILES)}")
 

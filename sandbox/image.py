@@ -38,10 +38,11 @@ def expected_tag() -> str:
     folder = image_dir()
     base = os.environ.get("MENDBENCH_BASE", "")
     source = os.environ.get("MENDBENCH_BASE_SOURCE") or "auto"
-    guest = sorted((Path(__file__).resolve().parent / "guest").glob("*.py"))
-    sums = "".join(_sum_line(path) for path in guest)
+    guest = Path(__file__).resolve().parent / "guest"
+    names = sorted(path.relative_to(guest).as_posix() for path in guest.rglob("*.py"))
+    sums = "".join(_sum_line(guest, name) for name in names)
     text = f"base={base}\nsource={source}\n{sums}".rstrip("\n") + "\n"
-    inputs = text + "".join(_sum_line(folder / name) for name in INPUTS)
+    inputs = text + "".join(_sum_line(folder, name) for name in INPUTS)
     return f"mendbench-sandbox:{hashlib.sha256(inputs.encode()).hexdigest()[:16]}"
 
 
@@ -93,8 +94,8 @@ def _build_command() -> str:
     return "make image" if folder.name == "docker" else f"bash {folder}/engine && bash {folder}/build"
 
 
-def _sum_line(path: Path) -> str:
-    return f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n"
+def _sum_line(folder: Path, name: str) -> str:
+    return f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n"
 
 
 def _info(tag: str, facts: dict[str, Any]) -> ImageInfo:

@@ -24,6 +24,7 @@ def encode_job(job: Job) -> dict[str, Any]:
     limits = job.limits
     return {
         "id": job.id,
+        "level": job.level.value,
         "script": job.script,
         "tests": None if job.level is Level.PROGRAM else job.tests,
         "hash_seed": job.hash_seed,

@@ -19,16 +19,25 @@ class Collector:
     """A pytest plugin that reports the test ids, or why there are none."""
 
     collect_only = True
+    event = "collected"
     files = (suite.TESTS,)
 
-    def __init__(self) -> None:
+    @classmethod
+    def from_warden(cls) -> "Collector":
         """Learn from the warden what is to be collected."""
-        self._spec = suite.read_spec()
-        self._reporter = Reporter(REPORT_FD)
-        source = Path(suite.TESTS).read_bytes()
+        spec = suite.read_spec()
+        return cls(spec, Reporter(REPORT_FD), suite.TESTS)
+
+    def __init__(self, spec: dict[str, Any], reporter: Reporter, tests: str) -> None:
+        """Collect the file `tests`, against a script that binds the names of `spec`."""
+        self._spec = spec
+        self._reporter = reporter
+        self._tests = tests
+        source = Path(tests).read_bytes()
         self.source, self.seed = source.decode(errors="replace"), self._spec["seed"]
         self._defined = names.test_names(source)
         self._failed = False
+        self.ids: list[str] | None = None
         self._count = 0
 
     def begin(self, _session: pytest.Session) -> None:
@@ -78,14 +87,15 @@ class Collector:
         if strange:
             self.refuse(f"test {clean(strange[0].name, 200)} is not defined in the test file itself")
         else:
-            self._reporter.send("collected", ids=[_id(item) for item in session.items])
+            self.ids = [_id(item) for item in session.items]
+            self._reporter.send(self.event, ids=self.ids)
 
     def refuse(self, why: str) -> None:
         """Report that the tests cannot be used."""
         self._reporter.send("refused", why=why)
 
     def _is_defined(self, item: pytest.Item) -> bool:
-        return str(item.path) == suite.TESTS and suite.defined_here(item, self._defined)
+        return str(item.path) == self._tests and suite.defined_here(item, self._defined)
 
 
 def _id(item: pytest.Item) -> str:

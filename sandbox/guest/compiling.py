@@ -18,7 +18,7 @@ def main() -> NoReturn:
     spec = suite.read_spec()
     reporter = Reporter(REPORT_FD)
     script = spec["script"].encode("utf-8", "surrogatepass")
-    reporter.send("script", **examine(script, "solution.py"))
+    reporter.send("script", **examine_script(script))
     if spec["tests"] is not None:
         reporter.send("tests", **examine(spec["tests"].encode("utf-8", "surrogatepass"), "test_solution.py"))
         try:
@@ -27,6 +27,11 @@ def main() -> NoReturn:
             reporter.send("names", names={}, exported=None)
     # Taking the interpreter apart would copy every page that is shared with the zygote.
     os._exit(0)
+
+
+def examine_script(script: bytes) -> dict[str, Any]:
+    """Compile the script, and say what came of it."""
+    return examine(script, "solution.py")
 
 
 def _line(source: bytes, number: int | None) -> str:

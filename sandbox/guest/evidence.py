@@ -9,7 +9,9 @@ from .report import MAX_FRAMES, MAX_MESSAGE, MAX_NAME, MAX_VALUE
 from .supervise import Facts
 from .wire import clean
 
-OUTCOMES = frozenset({"passed", "failed", "error", "skipped", "xfailed", "xpassed"})
+OUTCOMES = frozenset(
+    {"passed", "failed", "error", "skipped", "xfailed", "xpassed", "timed_out", "crashed"}
+)
 PHASES = frozenset({"setup", "call", "teardown"})
 TEST_FILE = "test_solution.py"
 EXIT_TESTS_FAILED = 1
@@ -89,6 +91,7 @@ class RunReport:
             "start": self._on_start,
             "test": self._on_test,
             "finish": self._on_finish,
+            "tampered": self._on_tampered,
         }.get(event["event"])
         if handler is None or self._status is not None:
             self._break("an event that does not belong here")
@@ -119,7 +122,7 @@ class RunReport:
         key = _pair([event.get("file"), event.get("id")])
         outcome, wall = event.get("outcome"), event.get("wall_s")
         if key not in self._wanted or key in self._records or outcome not in OUTCOMES:
-            self._break("a report on a test that is not expected, or a second one")
+            self._break(f"a report on a test that is not expected, or a second one: {key} {outcome}")
             return
         self._running = None
         self._records[key] = {
@@ -130,6 +133,9 @@ class RunReport:
             "wall_s": round(wall, 6) if isinstance(wall, float) and 0 <= wall < 1e6 else 0.0,  # noqa: PLR2004
             **exception_of(event),
         }
+
+    def _on_tampered(self, event: dict[str, Any]) -> None:
+        self._break(clean(event.get("why"), MAX_NAME) or "the script tampered")
 
     def _on_finish(self, event: dict[str, Any]) -> None:
         status = event.get("status")

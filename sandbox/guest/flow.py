@@ -2,14 +2,18 @@
 
 import json
 import signal
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from . import kernel
 from .child import Plan
 from .compiling import UNCOMPILED
+from .duo import End
 from .evidence import Canary, RunReport, exception_of
 from .folders import CODE, own_folder, write
+from .nursery import Nursery, Users
+from .process import Process
 from .supervise import Bounds, Facts, Supervisor
 from .wire import clean
 from .zygote import Zygote
@@ -18,9 +22,6 @@ COMPILE_S = 10.0
 COLLECT_S = 20.0
 STARTUP_S = 30.0
 STARTUP_CPU_S = 30
-FIRST_UID = 20000
-STARTS = 5000
-"""With 10,000 attempts in a container the last user is still below 65536, where user namespaces may end."""
 CPU_SLACK_S = 0.1
 """The kernel's limit and its account of the time are not read in one moment."""
 KEPT_AT_MOST = 128 * 1024
@@ -31,48 +32,6 @@ KILLED_BY = {"wall": "wall", "cpu": "cpu", "output": "output"}
 
 class WardenError(Exception):
     """We failed, not the script."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Nursery:
-    """Where children come from."""
-
-    plain: Zygote
-    """Only what every program's interpreter has, and our own modules."""
-    pytest: Zygote
-
-    @property
-    def pids(self) -> frozenset[int]:
-        """The zygotes."""
-        return frozenset({self.plain.pid, self.pytest.pid})
-
-    def wait_until_warm(self) -> None:
-        """Return when children can be had.
-
-        Raises:
-            SpawnError: a zygote could not be warmed.
-        """
-        for zygote in (self.plain, self.pytest):
-            zygote.wait_until_warm()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Users:
-    """The users of one attempt; no two attempts share one, in one container or (with luck) side by side.
-
-    The kernel counts pipes, timers and more per user, and without user namespaces a user of one container
-    is the same one in the next.
-    """
-
-    compile: int
-    collect: int
-    run: int
-
-    @classmethod
-    def of(cls, attempt: int, start: int) -> "Users":
-        """Return those of the attempt with this number, from 0, in a container that has drawn `start`."""
-        first = FIRST_UID + 3 * (attempt + start)
-        return cls(compile=first, collect=first + 1, run=first + 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +61,10 @@ class _Flow:
         self._clean = True
 
     def run(self) -> Done:
-        if self._compile():
+        if self._job["level"] == "process":
+            assert self._tests is not None
+            self._run_process(self._tests)
+        elif self._compile():
             if self._tests is None:
                 self._run_program()
             else:
@@ -112,7 +74,10 @@ class _Flow:
 
     def _watch(self, zygote: Zygote, plan: Plan, bounds: Bounds, sink: Any) -> Facts:
         child = zygote.spawn(plan)
-        facts = Supervisor(child, bounds, sink, host=self._host, spare=self._nursery.pids).watch()
+        return self._watched(Supervisor(child, bounds, sink, host=self._host, spare=self._nursery.pids))
+
+    def _watched(self, supervisor: Supervisor) -> Facts:
+        facts = supervisor.watch()
         if not facts.settled:
             raise WardenError(f"a child {_how_it_ended(facts)} at its start: {_last_words(facts)}")
         self._clean &= facts.clean
@@ -186,6 +151,23 @@ class _Flow:
             return []
         return [clean(test, 400) for test in ids]
 
+    # Run in two processes
+
+    def _run_process(self, tests: bytes) -> None:
+        write(CODE / "solution.py", self._script)
+        done = Process(self._job, self._script, tests, self._users, self._nursery, self._host)
+        facts = self._watched(done.duo)
+        self._result |= done.facts()
+        if done.report is None:
+            return
+        if not facts.began:
+            ended = f"the tests' process {_how_it_ended(facts)} before the script began"
+            raise WardenError(f"{ended}: {_last_words(facts)}")
+        self._clean &= not done.duo.ends
+        self._note(facts, done.report.exception, done.duo.ends)
+        self._result["tests"] = done.report.tests(facts)
+        self._result["evidence"] = done.report.evidence(facts)
+
     # Run
 
     def _run_tests(self, tests: bytes) -> None:
@@ -243,12 +225,12 @@ class _Flow:
             raise WardenError(f"{ended}: {_last_words(facts)}")
         return facts
 
-    def _note(self, facts: Facts, exception: dict[str, Any] | None) -> None:
+    def _note(self, facts: Facts, exception: dict[str, Any] | None, ends: Sequence[End] = ()) -> None:
         """Put the facts of the run into the result."""
         self._result |= {
             "exit_code": facts.exit_code,
             "signal": facts.signal,
-            "killed_by": killed_by(facts, self._limits["cpu_s"], exception),
+            "killed_by": killed_by(facts, self._limits["cpu_s"], exception, ends),
             "wall_s": round(facts.wall_s, 6),
             "cpu_s": round(facts.cpu_s, 6),
             "max_rss_bytes": facts.max_rss_bytes,
@@ -268,10 +250,16 @@ class _Flow:
         self._result["flags"] += [flag for flag, holds in found.items() if holds]
 
 
-def killed_by(facts: Facts, cpu_limit_s: float, exception: dict[str, Any] | None) -> str | None:
-    """Name the limit that ended the run: from the kernel's counters, never from an exit code."""
+def killed_by(
+    facts: Facts, cpu_limit_s: float, exception: dict[str, Any] | None, ends: Sequence[End] = ()
+) -> str | None:
+    """Name the limit that ended the run, or a process of the script: from the kernel, never an exit code."""
     if facts.killed_for and not facts.zygote_lost:
         return KILLED_BY.get(facts.killed_for)
+    reasons = {end.reason for end in ends}
+    for reason in ("memory", "cpu", "wall"):
+        if reason in reasons:
+            return reason
     if facts.oom:
         starved = exception is not None and exception["exc_type"] == "MemoryError"
         if facts.signal == signal.SIGKILL or starved or facts.zygote_lost:

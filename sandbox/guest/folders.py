@@ -25,31 +25,39 @@ def write(path: Path, content: bytes) -> None:
         file.write(content)
 
 
-def own_folder(name: str, uid: int, files: Mapping[str, bytes] | None = None) -> str:
+def own_folder(name: str, uid: int, files: Mapping[str, bytes] | None = None, mode: int = 0o700) -> str:
     """Make a folder in /work that belongs to `uid`; the warden lacks the capability to give one away."""
     path = WORK / name
     if path.exists():
         return str(path)
     with _as_user(uid):
         path.mkdir(mode=0o700)
+        path.chmod(mode)
         for file, content in (files or {}).items():
             write(path / file, content)
     return str(path)
 
 
+def write_private(path: Path, content: bytes, uid: int) -> None:
+    """Write a new file that only `uid` can read."""
+    with _as_user(uid, path.parent):
+        write(path, content)
+        path.chmod(0o400)
+
+
 @contextlib.contextmanager
-def _as_user(uid: int) -> Iterator[None]:
-    """Act as `uid` on files, with a /work that anyone may change.
+def _as_user(uid: int, folder: Path = WORK) -> Iterator[None]:
+    """Act as `uid` on files, with a folder that anyone may change.
 
     Nothing untrusted lives at such a moment: the stage before has been killed to the last process.
     """
-    WORK.chmod(0o777)
+    folder.chmod(0o777)
     os.seteuid(uid)
     try:
         yield
     finally:
         os.seteuid(0)
-        WORK.chmod(0o755)
+        folder.chmod(0o755)
 
 
 def empty(uids: tuple[int, ...]) -> None:

@@ -1,9 +1,10 @@
 """Home of the zygote for children that need no pytest."""
 
 from . import compiling, run_program
+from .across import candidate
 from .zygote import Forker
 
-ROLES = {"compile": compiling.main, "program": run_program.main}
+ROLES = {"compile": compiling.main, "program": run_program.main, "candidate": candidate.main}
 
 
 def live(forker: Forker) -> None:

@@ -45,6 +45,7 @@ class Recorder:
     """A pytest plugin: compiles the tests, then imports the script, then reports on every test."""
 
     collect_only = False
+    tests = suite.TESTS
 
     def __init__(self) -> None:
         """Learn from the warden what is to be run."""
@@ -52,8 +53,8 @@ class Recorder:
         suite.add_exit()
         self._reporter = Reporter(REPORT_FD)
         first, last = self._spec["canaries"]
-        self.files = (first, suite.TESTS, last)
-        source = Path(suite.TESTS).read_bytes()
+        self.files = (first, self.tests, last)
+        source = Path(self.tests).read_bytes()
         self.source, self.seed = source.decode(errors="replace"), self._spec["seed"]
         self._defined = names.test_names(source)
         self._compiled: dict[str, Any] = {}
@@ -83,6 +84,10 @@ class Recorder:
                 stream.flush()
         leave(status)
 
+    def describe(self, exc: BaseException) -> dict[str, Any]:
+        """Describe what went wrong in a test."""
+        return describe(exc, FILES)
+
     def _compile_tests(self, config: pytest.Config) -> None:
         if self._rewrite is None:
             return
@@ -98,12 +103,12 @@ class Recorder:
         """Report that the test file cannot be collected with this script."""
         if isinstance(node, pytest.Collector):
             exc = call.excinfo.value
-            self._reporter.send("collect_failed", **describe(exc.__cause__ or exc, FILES))
+            self._reporter.send("collect_failed", **self.describe(exc.__cause__ or exc))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_pycollect_makeitem(self, collector: pytest.Collector, name: str) -> list[Any] | None:
         """Do not look into what the script brought along, though it may look like a test."""
-        ours = str(collector.path) != suite.TESTS or not isinstance(collector, pytest.Module)
+        ours = str(collector.path) != self.tests or not isinstance(collector, pytest.Module)
         return None if ours or name in self._defined else []
 
     @pytest.hookimpl(trylast=True)
@@ -116,7 +121,7 @@ class Recorder:
         self._reporter.send("collected", ids=[suite.short_id(item.nodeid) for item in items])
 
     def _wanted(self, item: pytest.Item) -> bool:
-        return str(item.path) != suite.TESTS or suite.defined_here(item, self._defined)
+        return str(item.path) != self.tests or suite.defined_here(item, self._defined)
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """Say which test runs now."""
@@ -165,7 +170,7 @@ class Recorder:
     def _note(self, outcome: str, call: Any, report: Any) -> None:
         self._record |= {"outcome": outcome, "phase": report.when}
         if call.excinfo is not None:
-            self._record |= describe(call.excinfo.value, FILES)
+            self._record |= self.describe(call.excinfo.value)
         if self._compared is not None and outcome == "failed":
             self._record["got"], self._record["expected"] = self._compared
 

@@ -5,18 +5,23 @@ once, and every child goes on from there with its own plugin and its own files.
 """
 
 import os
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Any, NoReturn
 
 import pytest
 
 from . import suite
+from .across.grader import Grader
 from .collect import Collector
 from .run_shared import Recorder
 from .zygote import Forker
 
 Role = Collector | Recorder
-ROLES: Mapping[str, type[Collector | Recorder]] = {"collect": Collector, "shared": Recorder}
+ROLES: Mapping[str, Callable[[], Role]] = {
+    "collect": Collector.from_warden,
+    "shared": Recorder,
+    "grader": Grader,
+}
 
 
 class Starter:

@@ -12,7 +12,7 @@ from typing import Any
 
 from . import flow, folders, kernel
 from .child import take_environment
-from .flow import Nursery, Users
+from .nursery import Nursery, Users, STARTS
 from .version import guest_version
 from .wire import MAX_RESULT_BYTES, clean, encode, read_frame, write_frame
 from .zygote import Zygote
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def _serve(nursery: Nursery, identity: dict[str, Any], seed: int) -> None:
-    start, attempt, again = int.from_bytes(os.urandom(4), "big") % flow.STARTS, 0, True
+    start, attempt, again = int.from_bytes(os.urandom(4), "big") % STARTS, 0, True
     while again:
         job = read_frame(STDIN)
         if job is None:

@@ -11,6 +11,7 @@ import json
 import os
 import socket
 import sys
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from .child import REPORT_FD, Child, Plan, become
@@ -45,8 +46,8 @@ class Zygote:
         """
         self._answer()
 
-    def spawn(self, plan: Plan) -> Child:
-        """Fork a child, which becomes a child of the warden.
+    def spawn(self, plan: Plan, extra: Sequence[int] = ()) -> Child:
+        """Fork a child, which becomes a child of the warden; it has the files `extra` from number 5 on.
 
         Raises:
             SpawnError: it could not be set up.
@@ -55,7 +56,7 @@ class Zygote:
         stdin = memory_file("stdin", plan.stdin) if plan.stdin else os.open(os.devnull, os.O_RDONLY)
         theirs = [stdin, *(pipe[1] for pipe in pipes), memory_file("spec", plan.spec)]
         try:
-            socket.send_fds(self._socket, [json.dumps(plan.facts()).encode()], theirs)
+            socket.send_fds(self._socket, [json.dumps(plan.facts()).encode()], [*theirs, *extra])
         finally:
             for fd in theirs:
                 os.close(fd)

@@ -1,0 +1,179 @@
+"""Child: compile the script, run it when the tests ask for it, and answer them until they have gone."""
+
+import builtins
+import contextlib
+import importlib.util
+import io
+import logging
+import os
+import random
+import socket
+import sys
+import warnings
+from collections.abc import Iterable
+from types import ModuleType
+from typing import Any, NoReturn
+
+from .. import compiling, names, suite
+from ..child import REPORT_FD
+from ..report import Reporter
+from .candidate_peer import CandidatePeer
+from .link import Link, LinkBroken, LinkClosed
+
+LINK_FD = 5
+PATCHES_KEPT_HERE = frozenset({"stdin", "stdout", "stderr"})
+
+
+def main() -> NoReturn:
+    """Live until the tests' process has gone."""
+    spec = suite.read_spec()
+    reporter = Reporter(REPORT_FD)
+    script = spec["script"].encode("utf-8", "surrogatepass")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        report = compiling.examine_script(script)
+        reporter.send("script", **report)
+        if report["ok"]:
+            try:
+                reporter.send("names", **names.bound_names(script))
+            except (SyntaxError, ValueError, RecursionError, MemoryError):
+                reporter.send("names", names={}, exported=None)
+    if not report["ok"]:
+        os._exit(0)
+    link = Link(socket.socket(fileno=LINK_FD))
+    with contextlib.suppress(LinkClosed, LinkBroken):
+        Candidate(link, reporter, spec).run()
+    os._exit(0)
+
+
+class Candidate(CandidatePeer):
+    """The script's process."""
+
+    def __init__(self, link: Link, reporter: Reporter, spec: dict[str, Any]) -> None:
+        super().__init__(link, suite.SOLUTION)
+        self._reporter = reporter
+        self._spec = spec
+        self._patched: dict[tuple[str, str], Any] = {}
+
+    def do_import(self) -> ModuleType:
+        """Run the script as the module `solution`."""
+        self._make_home()
+        self._reporter.begin(self._spec["cpu_s"])
+        spec = importlib.util.spec_from_file_location("solution", suite.SOLUTION)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        # Before it runs: dataclasses and pickling look their own module up.
+        sys.modules["solution"] = module
+        spec.loader.exec_module(module)
+        suite.seed_all(self._spec["seed"])
+        return module
+
+    def _make_home(self) -> None:
+        """Give the script the surroundings that it would have beside its tests."""
+        suite.add_exit()
+        suite.pose_as_pytest()
+        sys.path.append(suite.CODE)
+        sys.stdin = Stdin(self)  # type: ignore[assignment]
+        builtins.input = lambda prompt="", /: self.ask("service", ("input", str(prompt)))
+        warnings.showwarning = self._warn  # type: ignore[assignment]
+        warnings.simplefilter("always")
+        logging.getLogger().addHandler(Forward(self))
+        logging.getLogger().setLevel(1)
+
+    def _warn(self, message: Any, category: type, filename: str, lineno: int, *_: Any) -> None:
+        self.ask("service", ("warn", message, category, str(filename), lineno))
+
+    def answer(self, number: int, good: bool, answer: Any) -> None:
+        """Send an answer, after everything that was printed before it."""
+        for stream in (sys.stdout, sys.stderr):
+            # The script may have closed or replaced it.
+            with contextlib.suppress(BaseException):
+                stream.flush()
+        super().answer(number, good, answer)
+
+    def do_state(self, state: dict[str, Any]) -> None:
+        """Take over what the tests have changed around both: environment, folder, random numbers."""
+        if "environ" in state:
+            os.environ.clear()
+            os.environ.update(state["environ"])
+        if "cwd" in state:
+            os.chdir(state["cwd"])
+        if "random" in state:
+            random.setstate(state["random"])
+        if "numpy" in state:
+            sys.modules["numpy"].random.set_state(state["numpy"])
+
+    def do_patch(self, module: str, name: str, value: Any) -> None:
+        """Patch a module of the library as the tests have patched theirs."""
+        target = importlib.import_module(module)
+        self._patched.setdefault((module, name), vars(target).get(name))
+        setattr(target, name, value)
+
+    def do_unpatch(self, module: str, name: str) -> None:
+        """Undo it."""
+        value = self._patched.pop((module, name), None)
+        if value is not None:
+            setattr(importlib.import_module(module), name, value)
+
+
+class Stdin(io.TextIOBase):
+    """Standard input, which the tests may have replaced on their side."""
+
+    encoding = "utf-8"
+
+    def __init__(self, peer: Candidate) -> None:
+        self._peer = peer
+
+    def read(self, size: int | None = -1, /) -> str:
+        """Read."""
+        return str(self._peer.ask("service", ("read", size)))
+
+    def readline(self, size: int = -1, /) -> str:  # type: ignore[override]
+        """Read a line."""
+        return str(self._peer.ask("service", ("readline", size)))
+
+    def readlines(self, hint: int = -1, /) -> list[str]:
+        """Read all lines."""
+        return list(self)
+
+    def __next__(self) -> str:
+        line = self.readline()
+        if not line:
+            raise StopIteration
+        return line
+
+    def readable(self) -> bool:
+        """Say that it can be read."""
+        return True
+
+    def fileno(self) -> int:
+        """Return the number of the file below, which is empty."""
+        return 0
+
+    @property
+    def buffer(self) -> Any:
+        """The bytes of it."""
+        return io.BytesIO(self.read().encode())
+
+
+class Forward(logging.Handler):
+    """Hands records of the log to the tests, whose handlers and levels count."""
+
+    def __init__(self, peer: Candidate) -> None:
+        super().__init__(0)
+        self._peer = peer
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Hand one over."""
+        shown: Iterable[str] = ("name", "levelno", "levelname", "lineno", "funcName", "pathname", "created")
+        facts = {key: getattr(record, key) for key in shown}
+        extra = {
+            key: value
+            for key, value in vars(record).items()
+            if key not in _STANDARD and isinstance(value, str | int | float | bool | None)
+        }
+        self._peer.ask("service", ("log", {**facts, "msg": record.getMessage(), **extra}, bool(record.exc_info)))
+
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({})))

@@ -1,0 +1,97 @@
+"""The script's side of the conversation: it runs the script, and does what the tests ask of it."""
+
+import _thread
+import importlib
+import sys
+import types
+from typing import Any
+
+from .graph import Decoder, Slot
+from .link import Link
+from .peer import Peer
+
+MAX_FRAMES = 8
+
+
+class CandidatePeer(Peer):
+    """Answers the tests. Nothing here protects anything: the script may do what it likes to it."""
+
+    def __init__(self, link: Link, script: str) -> None:
+        super().__init__(link, step=1)
+        self._script = script
+
+    def run(self) -> None:
+        """Answer until the tests have gone."""
+        while True:
+            message, blob = self._next() or (None, b"")
+            if message is None:
+                continue
+            if message[0] == "q":
+                self.serve(message, blob)
+            del message, blob
+
+    def _next(self) -> tuple[list[Any], bytes] | None:
+        if not _thread._count():  # noqa: SLF001 -- the cheapest way to know that there is one thread
+            return self.link.receive()
+        self.link.wait()
+        # A thread of the script may be asking: what comes is for it, then.
+        with self._lock:
+            return self.link.receive() if self.link.has_message() else None
+
+    def do_questions(self, name: str, value: Any, asked: list[tuple[Any, ...]]) -> list[tuple[bool, Any]]:
+        """Answer the same question about several things."""
+        return [self._one(name, value, args) for args in asked]
+
+    def _one(self, name: str, value: Any, args: tuple[Any, ...]) -> tuple[bool, Any]:
+        try:
+            return True, getattr(type(value), name)(value, *args)
+        except Exception as exc:  # noqa: BLE001 -- it belongs to who asked
+            return False, exc
+
+    def do_derive(self, name: str, bases: tuple[type, ...], space: dict[str, Any], **keywords: Any) -> Any:
+        """Derive a class whose methods are the tests'."""
+        return types.new_class(name, bases, keywords, lambda own: own.update(space, __module__="test_solution"))
+
+    def do_module(self, name: str) -> Any:
+        """Return a module of the script's own interpreter."""
+        return importlib.import_module(name)
+
+    def do_item(self, module: Any, name: str) -> Any:
+        """Return what a module binds."""
+        return vars(module)[name]
+
+    def do_names(self, module: Any) -> list[str]:
+        """Name all that a module binds."""
+        return [name for name in vars(module) if type(name) is str]
+
+    def do_resolve(self, names: list[str]) -> list[int]:
+        """Return the handles of classes and functions by their qualified names; 0 for what is not there."""
+        return [self._resolve(name) for name in names]
+
+    def _resolve(self, name: str) -> int:
+        found: Any = sys.modules["solution"]
+        for part in name.split("."):
+            found = getattr(found, part, None)
+        if not isinstance(found, type | types.FunctionType):
+            return 0
+        handle = self.export(found)
+        self._described.add(handle)
+        return handle
+
+    def take_library(self, _: Decoder, module: str, name: str) -> Any:
+        return getattr(importlib.import_module(module), name)
+
+    def take_descriptor(self, decoder: Decoder, kind: Slot, name: str) -> Any:
+        return getattr(decoder.value(kind), name)
+
+    def frames_of(self, error: BaseException) -> tuple[Any, ...]:
+        """Return (line, function) of the innermost frames in the script."""
+        found = []
+        trace = error.__traceback__
+        while trace is not None:
+            code = trace.tb_frame.f_code
+            if code.co_filename == self._script:
+                found.append((trace.tb_lineno, code.co_name))
+                del found[:-MAX_FRAMES]
+            trace = trace.tb_next
+        return tuple(found)

@@ -1,0 +1,201 @@
+"""Descriptions of classes and functions, as the side that has them gives them to the other one."""
+
+import collections
+import contextlib
+import dataclasses
+import datetime
+import decimal
+import enum
+import inspect
+import types
+import typing
+from abc import ABCMeta
+from collections.abc import Mapping
+from typing import Any
+
+from . import tables
+from .graph import Encoder, Slot
+
+DATA: tuple[type, ...] = (
+    *(int, float, complex, str, bytes, tuple, frozenset),
+    *(datetime.datetime, datetime.date, datetime.timedelta, decimal.Decimal),
+    *(collections.Counter, collections.defaultdict, collections.OrderedDict, dict, list, set, bytearray),
+    collections.deque,
+)
+"""Builtins whose data a subclass brings along; the nearest first."""
+MAX_DOC = 4000
+MAX_NAMES = 1000
+CODE_ASYNC = inspect.CO_COROUTINE
+_SEEN_AS: Mapping[type, str] = {
+    types.FunctionType: "plain",
+    staticmethod: "static",
+    classmethod: "class",
+    types.MethodDescriptorType: "plain",
+    types.ClassMethodDescriptorType: "class",
+    types.WrapperDescriptorType: "plain",
+}
+
+
+def data_base(kind: type) -> type | None:
+    """Name the builtin whose data instances of this class have; None for ordinary objects."""
+    return next((base for base in DATA if issubclass(kind, base)), None)
+
+
+def read_data(value: Any, base: type) -> Any:
+    """Read the data of an instance with the builtin's own methods, whatever its class defines."""
+    if base in {int, float, complex}:
+        return base.__pos__(value)  # type: ignore[attr-defined]
+    if base in {str, bytes, tuple}:
+        return base.__getitem__(value, slice(None)) if base is tuple else base.__add__(value, base())  # type: ignore[attr-defined]
+    if base is frozenset:
+        return frozenset(frozenset.__iter__(value))
+    if base is datetime.datetime:
+        parts = (value.year, value.month, value.day, value.hour, value.minute, value.second)
+        return datetime.datetime(*parts, value.microsecond, tzinfo=value.tzinfo, fold=value.fold)
+    if base is datetime.date:
+        return datetime.date(value.year, value.month, value.day)
+    if base is datetime.timedelta:
+        return datetime.timedelta(value.days, value.seconds, value.microseconds)
+    return decimal.Decimal(decimal.Decimal.__str__(value))
+
+
+def of_function(function: types.FunctionType, encoder: Encoder) -> list[Any]:
+    """Describe a function."""
+    return [
+        str(function.__name__),
+        str(function.__qualname__),
+        _doc(function),
+        str(function.__module__),
+        bool(function.__code__.co_flags & CODE_ASYNC),
+        _signature(function, encoder),
+        _annotations(function, encoder),
+    ]
+
+
+def _doc(value: Any) -> str | None:
+    doc = getattr(value, "__doc__", None)
+    return doc[:MAX_DOC] if type(doc) is str else None
+
+
+def _signature(value: Any, encoder: Encoder) -> Slot:
+    """Return parameters and result; None where they cannot be told."""
+    try:
+        return encoder.slot(signature_parts(inspect.signature(value, follow_wrapped=True)))
+    except (TypeError, ValueError, AttributeError, RecursionError):
+        return None
+
+
+def signature_parts(found: inspect.Signature) -> tuple[Any, ...]:
+    """Take a signature apart: (name, kind, default, annotation) of each parameter, and the result's."""
+    empty = inspect.Parameter.empty
+    parameters = [
+        (
+            part.name,
+            int(part.kind),
+            () if part.default is empty else (part.default,),
+            () if part.annotation is empty else (part.annotation,),
+        )
+        for part in found.parameters.values()
+    ]
+    return tuple(parameters), () if found.return_annotation is empty else (found.return_annotation,)
+
+
+def _annotations(value: Any, encoder: Encoder) -> Slot:
+    own = vars(value).get("__annotations__") if isinstance(value, type) else value.__annotations__
+    return encoder.slot(tuple(own.items()) if type(own) is dict else ())
+
+
+def of_class(kind: type, encoder: Encoder) -> list[Any]:
+    """Describe a class by what it defines itself."""
+    space = vars(kind)
+    names = [name for name in space if type(name) is str][:MAX_NAMES]
+    dunders = [name for name in names if name in tables.DUNDERS and space[name] is not None]
+    enumeration = isinstance(kind, enum.EnumMeta)
+    methods = [
+        (name, _SEEN_AS[type(space[name])])
+        for name in names
+        if type(space[name]) in _SEEN_AS and (name in tables.BY_NAME_ONLY or not _is_dunder(name))
+        if not (enumeration and name.startswith("_"))
+    ]
+    return [
+        kind.__name__,
+        kind.__qualname__,
+        str(kind.__module__),
+        _doc(kind),
+        encoder.slots(kind.__bases__),
+        None if type(kind) in {type, enum.EnumMeta, ABCMeta} else encoder.slot(type(kind)),
+        dunders,
+        methods,
+        "enum" if enumeration and kind.__module__ != "enum" else "class",
+        encoder.slot(_members(kind) if enumeration else ()),
+        [name for name, abc in tables.ABCS.items() if _is_subclass(kind, abc)],
+        space.get("__hash__", kind) is None,
+        _signature(kind, encoder) if _has_signature(kind) else None,
+        _annotations(kind, encoder),
+        encoder.slot(_fields(kind)),
+        encoder.slot(_tuple_fields(kind)),
+    ]
+
+
+def _is_dunder(name: str) -> bool:
+    return name.startswith("__") and name.endswith("__")
+
+
+def _has_signature(kind: type) -> bool:
+    return kind.__module__ in {"solution", "test_solution"}
+
+
+def _is_subclass(kind: type, abc: type) -> bool:
+    with contextlib.suppress(Exception):
+        return issubclass(kind, abc)
+    return False
+
+
+def _members(kind: Any) -> tuple[Any, ...]:
+    # Aliases are among them; a value is what the member's own field says.
+    return tuple((name, member._value_) for name, member in kind.__members__.items())  # noqa: SLF001
+
+
+def _fields(kind: type) -> tuple[Any, ...]:
+    if not dataclasses.is_dataclass(kind):
+        return ()
+    with contextlib.suppress(Exception):
+        return tuple(
+            (part.name, part.init, part.repr, part.compare, bool(part.kw_only))
+            for part in dataclasses.fields(kind)
+        )
+    return ()
+
+
+def _tuple_fields(kind: type) -> tuple[str, ...]:
+    fields = getattr(kind, "_fields", ())
+    return tuple(fields) if issubclass(kind, tuple) and type(fields) is tuple else ()
+
+
+def alias_of(value: Any) -> tuple[str, str, tuple[Any, ...]] | None:
+    """Take a type expression (`list[int]`, `int | None`, `typing.Any`) apart; None for anything else."""
+    if isinstance(value, types.UnionType):
+        return "union", "", typing.get_args(value)
+    if type(value) is types.GenericAlias:
+        return "alias", "", (typing.get_origin(value), *typing.get_args(value))
+    if getattr(type(value), "__module__", "") != "typing":
+        return None
+    name = getattr(value, "_name", None) or getattr(typing.get_origin(value), "_name", None)
+    if name not in typing.__all__:
+        return None
+    return "typing", str(name), typing.get_args(value)
+
+
+def of_alias(kind: str, name: str, args: Slot) -> Any:
+    """Put a type expression together again."""
+    if kind == "alias":
+        return types.GenericAlias(args[0], tuple(args[1:]))
+    if kind == "union":
+        made = args[0]
+        for arg in args[1:]:
+            made = made | arg
+        return made
+    base = getattr(typing, name) if name in typing.__all__ else None
+    if base is None:
+        raise ValueError(name)
+    return base[tuple(args)] if args else base

@@ -1,0 +1,215 @@
+"""The tests' side of the conversation: what it asks, and the little that the script may ask of it."""
+
+import os
+import sys
+import threading
+import types
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from . import tables
+from .errors import CandidateEnded, CannotCross, Tampered
+from .graph import Encoder, Node
+from .link import Link, LinkBroken, LinkClosed
+from .mirror import REF, ref_of
+from .peer import Peer
+from .questions import Questions, random_below
+
+SECRET = (types.FrameType, types.CodeType, types.ModuleType, types.CellType)
+READABLE = frozenset({"__name__", "__qualname__", "__doc__", "__wrapped__", "__signature__", "__dict__"})
+INNER = ("gi_", "cr_", "ag_", "f_", "tb_", "co_", "func_")
+OWN = "test_solution"
+
+
+class GraderPeer(Peer):
+    """Asks the script. Everything that comes from there is hostile."""
+
+    def __init__(self, link: Link, questions: Questions, services: dict[str, Callable[..., Any]]) -> None:
+        """Talk over `link`; `services` are what the script's process needs of this one (its input, …)."""
+        super().__init__(link, step=2)
+        self._questions = questions
+        self._services = services
+        self.before_asking: Callable[[], None] = lambda: None
+        self.when_ended: Callable[[], None] = lambda: None
+        self.when_tampered: Callable[[str], None] = lambda _why: None
+        self.busy = False
+        """While changes around the script are carried over."""
+
+    def new_id(self) -> int:
+        # Nobody can answer a question before it is asked.
+        return int.from_bytes(os.urandom(6), "big")
+
+    def ask(self, verb: str, values: tuple[Any, ...], kwargs: dict[str, Any] | None = None) -> Any:
+        """Ask the script.
+
+        Raises:
+            CandidateEnded: its process has ended.
+            Tampered: it broke the protocol.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            return self._ask(verb, values, kwargs)
+        self.before_asking()
+        return self._ask(verb, values, kwargs)
+
+    def _ask(self, verb: str, values: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Any:
+        try:
+            return super().ask(verb, values, kwargs)
+        except LinkClosed:
+            self.dead = True
+            self.when_ended()
+            raise CandidateEnded("the script's process has ended") from None
+        except LinkBroken as exc:
+            self.dead = True
+            self._tampered(str(exc))
+
+    def _tampered(self, why: str) -> NoReturn:
+        self.when_tampered(why)
+        raise Tampered(why)
+
+    def fatal(self) -> tuple[type[BaseException], ...]:
+        return (CandidateEnded, Tampered)
+
+    def operate(self, name: str, value: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Have a special method applied, and find out whether the answer means anything."""
+        others = self._questions.misses(name, value, args)
+        if others is None:
+            return self.ask("op", (name, value, *args), kwargs)
+        if not others:
+            return NotImplemented
+        asked = [(args[0], *args[1:]), *((other, *args[1:]) for other in others)]
+        order = sorted(range(len(asked)), key=lambda _: random_below(1 << 60))
+        answers = self.ask("questions", (name, value, [asked[index] for index in order]))
+        if type(answers) is not list or len(answers) != len(asked):
+            self._tampered("a question was left without an answer")
+        by_index = dict(zip(order, answers, strict=True))
+        real = by_index.pop(0)
+        verdict = self._questions.cannot_tell(name, _plain(real), [_plain(each) for each in by_index.values()])
+        if verdict == "tampered":
+            self._tampered(f"{type(value).__name__} cannot tell {args[0]!r:.60} from {others[0]!r:.60}")
+        if verdict:
+            raise AssertionError(f"{type(value).__name__} cannot tell {args[0]!r:.60} from {others[0]!r:.60}")
+        good, answer = real
+        if good is not True:
+            raise answer
+        return answer
+
+    def take_over(self, old: "GraderPeer", module: Any, fresh: Any) -> None:
+        """Have the names that tests hold of a process that has ended lead to this one."""
+        object.__setattr__(module, REF, ref_of(fresh))
+        names = list(old.named)
+        for name, handle in zip(names, self.ask("resolve", (names,)), strict=True):
+            kept = old.named[name]()
+            ref = None if kept is None else ref_of(kept)
+            if ref is not None and type(handle) is int and handle:
+                ref.peer, ref.handle = self, handle
+                self.imports[handle] = lambda kept=kept: kept
+                self.named[name] = self.imports[handle]
+
+    # What the script may ask for
+
+    def perform(self, verb: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        if verb == "service":
+            service = self._services.get(args[0]) if args and type(args[0]) is str else None
+            if service is None:
+                raise LinkBroken("a service that is none")
+            return service(*args[1:])
+        check = getattr(self, f"may_{verb}", None)
+        if check is None or not args:
+            raise LinkBroken("a question that the script may not ask")
+        check(*args)
+        return super().perform(verb, args, kwargs)
+
+    def _given(self, value: Any) -> None:
+        if id(value) not in self._handles:
+            raise CannotCross("an object that the tests have not handed over")
+
+    def may_call(self, function: Any, *_: Any) -> None:
+        self._given(function)
+
+    def may_next(self, value: Any) -> None:
+        self._given(value)
+
+    def may_close(self, value: Any) -> None:
+        self._given(value)
+
+    def may_send(self, value: Any, _: Any) -> None:
+        self._given(value)
+
+    may_throw = may_send
+    may_dir = may_copy = may_deepcopy = may_next
+
+    def may_op(self, _name: Any, value: Any, *_: Any) -> None:
+        self._given(value)
+
+    def may_method(self, owner: Any, name: Any, *_: Any) -> None:
+        self._given(owner)
+        self._readable(name)
+
+    def may_get(self, value: Any, name: Any) -> None:
+        self._given(value)
+        self._readable(name)
+        if _is_mock(value) and name in _mock_api():
+            raise CannotCross(f"attribute {name} of a mock")
+
+    def _readable(self, name: Any) -> None:
+        if type(name) is not str or (name not in READABLE and name.startswith(("_", *INNER))):
+            raise CannotCross(f"attribute {str(name)[:40]!r} of an object of the tests")
+
+    def may_set(self, value: Any, name: Any, *_: Any) -> None:
+        self._given(value)
+        kind = type(value)
+        own = kind.__module__ == OWN or kind is types.SimpleNamespace
+        if not own or type(name) is not str or name.startswith("__") or callable(getattr(kind, name, None)):
+            raise CannotCross(f"setting {str(name)[:40]!r} on an object of the tests")
+
+    may_del = may_set
+
+    # What goes out
+
+    def exports_errors(self, plain: bool) -> bool:
+        return True
+
+    def own_node(self, value: Any, encoder: Encoder) -> Node:
+        """Builtins and functions of the standard library go by name: the script has its own."""
+        kind = type(value)
+        if isinstance(value, SECRET):
+            raise CannotCross(f"a {kind.__name__}")
+        named = _library_name(value)
+        if named is not None:
+            return ["library", *named]
+        if kind is types.MethodDescriptorType and tables.name_of_type(value.__objclass__):
+            return ["descriptor", encoder.slot(value.__objclass__), value.__name__]
+        return super().own_node(value, encoder)
+
+    def class_node(self, kind: type, encoder: Encoder) -> Node:
+        """Classes of the standard library go by name, too."""
+        named = _library_name(kind)
+        return ["library", *named] if named is not None else super().class_node(kind, encoder)
+
+
+def _plain(pair: Any) -> Any:
+    return pair[1] if type(pair) is tuple and len(pair) == 2 and pair[0] is True else None  # noqa: PLR2004
+
+
+def _library_name(value: Any) -> tuple[str, str] | None:
+    """Name what the standard library has under a public name, and the tests have not changed."""
+    kind = type(value)
+    if kind not in {types.BuiltinFunctionType, types.FunctionType} and not isinstance(value, type):
+        return None
+    module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
+    if type(module) is not str or type(name) is not str or module.partition(".")[0] not in sys.stdlib_module_names:
+        return None
+    if module.startswith("unittest") or (isinstance(value, type) and tables.name_of_type(value)):
+        return None
+    loaded = sys.modules.get(module)
+    return (module, name) if getattr(loaded, name, None) is value else None
+
+
+def _is_mock(value: Any) -> bool:
+    mock = sys.modules.get("unittest.mock")
+    return mock is not None and isinstance(value, mock.NonCallableMock | mock.MagicProxy)
+
+
+def _mock_api() -> frozenset[str]:
+    return frozenset(dir(sys.modules["unittest.mock"].Mock()))
+

@@ -1,0 +1,125 @@
+"""Messages over a stream socket: a JSON text and a run of bytes, both bounded before they are read."""
+
+import json
+import select
+import socket
+import struct
+from typing import Any, NoReturn
+
+HEADER = struct.Struct(">II")
+MAX_TEXT = 64 * 1024 * 1024
+MAX_BLOB = 256 * 1024 * 1024
+SMALL = 1 << 16
+_encode = json.JSONEncoder(allow_nan=False, separators=(",", ":"), check_circular=False).encode
+
+
+class LinkClosed(Exception):
+    """The other side has gone."""
+
+
+class LinkBroken(Exception):
+    """The other side sent what no honest side sends."""
+
+
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+_decode = json.JSONDecoder(parse_constant=_refuse).decode
+
+
+class Link:
+    """One end of the connection. Not safe to use from many threads: `Peer` sees to that."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._rest = b""
+
+    def send(self, message: Any, blob: bytes | bytearray = b"") -> None:
+        """Send one message.
+
+        Raises:
+            LinkClosed: nobody will read it.
+            ValueError: it is larger than the other side would take.
+        """
+        text = _encode(message).encode()
+        if len(text) > MAX_TEXT or len(blob) > MAX_BLOB:
+            raise ValueError("more data than fits into one message")
+        head = HEADER.pack(len(text), len(blob)) + text
+        try:
+            if not blob:
+                self._socket.sendall(head)
+            elif len(blob) < SMALL:
+                self._socket.sendall(head + blob)
+            else:
+                self._socket.sendall(head)
+                self._socket.sendall(blob)
+        except OSError:
+            raise LinkClosed from None
+
+    def receive(self) -> tuple[list[Any], bytes]:
+        """Wait for the next message.
+
+        Raises:
+            LinkClosed: none will come.
+            LinkBroken: it is too large, or no JSON list.
+        """
+        head = self._read(HEADER.size)
+        text_size, blob_size = HEADER.unpack(head)
+        if text_size > MAX_TEXT or blob_size > MAX_BLOB:
+            raise LinkBroken("a message is too large")
+        text = self._read(text_size)
+        blob = self._read(blob_size) if blob_size else b""
+        try:
+            message = _decode(text.decode())
+        except (ValueError, RecursionError):
+            raise LinkBroken("a message is not JSON") from None
+        if type(message) is not list:
+            raise LinkBroken("a message is not a list")
+        return message, blob
+
+    def wait(self) -> None:
+        """Wait until there is something to receive."""
+        if not self._rest:
+            select.select([self._socket], [], [])
+
+    def has_message(self) -> bool:
+        """Say whether there is something to receive now."""
+        return bool(self._rest) or bool(select.select([self._socket], [], [], 0)[0])
+
+    def close(self) -> None:
+        """Close this end."""
+        self._socket.close()
+
+    def _read(self, size: int) -> bytes:
+        while len(self._rest) < size:
+            missing = size - len(self._rest)
+            if missing > SMALL:
+                return self._read_much(size)
+            self._rest += self._receive(SMALL)
+        data, self._rest = self._rest[:size], self._rest[size:]
+        return data
+
+    def _receive(self, size: int) -> bytes:
+        try:
+            data = self._socket.recv(size)
+        except OSError:
+            data = b""
+        if not data:
+            raise LinkClosed
+        return data
+
+    def _read_much(self, size: int) -> bytes:
+        buffer = bytearray(size)
+        view = memoryview(buffer)
+        have = len(self._rest)
+        view[:have], self._rest = self._rest, b""
+        while have < size:
+            try:
+                count = self._socket.recv_into(view[have:])
+            except OSError:
+                count = 0
+            if not count:
+                raise LinkClosed
+            have += count
+        return bytes(buffer)

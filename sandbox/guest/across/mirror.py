@@ -1,0 +1,381 @@
+"""What stands here for an object of the other process: its classes, methods, functions and errors.
+
+A mirror holds no state but a reference. What its class defines is asked of the other side; what it
+inherits from a builtin is the builtin's own, on data that has been read there.
+"""
+
+import dataclasses
+import enum
+import inspect
+from abc import ABCMeta
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from . import tables
+from .errors import CannotCross
+
+REF = "_mendbench"
+INFO = "__mendbench__"
+ASKED_BY_NAME = frozenset({"__name__", "__qualname__", "__wrapped__", "__self__", "__func__", "__signature__"})
+LOCAL = frozenset({"__abstractmethods__", "_abc_impl", "__parameters__", "__orig_bases__", "__doc__", INFO})
+_get: Callable[[Any, str], Any] = object.__getattribute__
+_set: Callable[[Any, str, Any], None] = object.__setattr__
+
+
+@dataclasses.dataclass(slots=True, eq=False)
+class Ref:
+    """An object of the other side; where its process was started afresh, one of the same name in there."""
+
+    peer: Any
+    handle: int
+
+
+def ref_of(value: Any) -> Ref | None:
+    """Return what a mirror stands for; None for anything else."""
+    if isinstance(value, type):
+        found = vars(value).get(INFO)
+    elif isinstance(value, RemoteMethod | BoundMethod):
+        return None
+    else:
+        try:
+            found = _get(value, REF)
+        except AttributeError:
+            return None
+    return found if isinstance(found, Ref) else None
+
+
+def class_ref(kind: type) -> Ref:
+    """Return the reference of a mirrored class, or of the nearest one that it derives from."""
+    for base in kind.__mro__:
+        found = vars(base).get(INFO)
+        if found is not None:
+            return found  # type: ignore[no-any-return]
+    raise TypeError(f"{kind.__name__} is not mirrored")
+
+
+class RemoteMethod:
+    """A method of a mirrored class, as its class holds it."""
+
+    __slots__ = ("__weakref__", "kind", "name", "owner")
+
+    def __init__(self, owner: Ref, name: str, kind: str) -> None:
+        self.owner, self.name, self.kind = owner, name, kind
+
+    def __get__(self, value: Any, owner: type | None = None) -> "BoundMethod":
+        if self.kind == "class":
+            return BoundMethod(self, owner if value is None else type(value))
+        return BoundMethod(self, None if self.kind == "static" else value)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.owner.peer.ask("method", (self.owner, self.name, *args), kwargs)
+
+
+class BoundMethod:
+    """A method of a mirrored object or class, ready to be called."""
+
+    __slots__ = ("__self__", "__weakref__", "method")
+
+    def __init__(self, method: RemoteMethod, bound: Any) -> None:
+        self.method, self.__self__ = method, bound
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        method = self.method
+        own = () if self.__self__ is None else (self.__self__,)
+        return method.owner.peer.ask("method", (method.owner, method.name, *own, *args), kwargs)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, BoundMethod):
+            return NotImplemented
+        return self.method is other.method and self.__self__ is other.__self__
+
+    def __hash__(self) -> int:
+        return hash((id(self.method), id(self.__self__)))
+
+    def __getattr__(self, name: str) -> Any:
+        method = self.method
+        if name == "__name__":
+            return method.name
+        if name.startswith("__") and name.endswith("__") and name not in {*ASKED_BY_NAME, "__doc__"}:
+            raise AttributeError(name)
+        return method.owner.peer.ask("get", (self, name))
+
+    @property
+    def __doc__(self) -> Any:  # type: ignore[override]
+        return self.__getattr__("__doc__")
+
+    def __repr__(self) -> str:
+        return f"<method {self.method.name!r} of the script>"
+
+
+def operator(name: str) -> Callable[..., Any]:
+    """Make the special method `name` that asks the other side."""
+
+    def ask(self: Any, *args: Any, **kwargs: Any) -> Any:
+        ref = class_ref(self) if isinstance(self, type) else _get(self, REF)
+        return ref.peer.operate(name, self, args, kwargs)
+
+    ask.__name__ = ask.__qualname__ = name
+    return ask
+
+
+class MirrorType(ABCMeta):
+    """The class of mirrored classes."""
+
+    def __new__(mcls, name: str, bases: tuple[type, ...], space: dict[str, Any], **keywords: Any) -> Any:
+        """Derive a class on this side from a mirrored one: the other side gets one that calls back."""
+        cls = super().__new__(mcls, name, bases, space)
+        base = next(base for base in cls.__mro__[1:] if INFO in vars(base))
+        derived = vars(base)[INFO].peer.derive(name, bases, space, keywords)
+        type.__setattr__(cls, INFO, derived.ref)
+        derived.adopt(cls)
+        return cls
+
+    def __init__(cls, name: str, bases: tuple[type, ...], space: dict[str, Any], **_keywords: Any) -> None:
+        super().__init__(name, bases, space)
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        return class_ref(cls).peer.ask("call", (cls, *args), kwargs)
+
+    def __getattr__(cls, name: str) -> Any:
+        if name.startswith("__") and name.endswith("__") and name not in tables.BY_NAME_ONLY:
+            raise AttributeError(f"type object {cls.__name__!r} has no attribute {name!r}")
+        return class_ref(cls).peer.ask("get", (cls, name))
+
+    def __setattr__(cls, name: str, value: Any) -> None:
+        if name in LOCAL or name.startswith("_abc_"):
+            type.__setattr__(cls, name, value)
+            return
+        class_ref(cls).peer.ask("set", (cls, name, value))
+        if isinstance(value, RemoteMethod) or is_derived(cls):
+            type.__setattr__(cls, name, value)
+        elif name in vars(cls):
+            type.__delattr__(cls, name)
+
+    def __delattr__(cls, name: str) -> None:
+        class_ref(cls).peer.ask("del", (cls, name))
+        if name in vars(cls):
+            type.__delattr__(cls, name)
+
+    def __dir__(cls) -> list[str]:
+        names: list[str] = class_ref(cls).peer.ask("dir", (cls,))
+        return names
+
+    @classmethod
+    def make(mcls, name: str, bases: tuple[type, ...], space: dict[str, Any]) -> Any:
+        """Make the mirror of a class of the other side."""
+        return ABCMeta.__new__(mcls, name, bases, space)
+
+
+def is_derived(cls: type) -> bool:
+    """Say whether a class with a mirrored base was made on this side."""
+    return "__mendbench_made__" not in vars(cls)
+
+
+class _Common:
+    """What all mirrors of objects have."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name.endswith("__") and name not in ASKED_BY_NAME:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return _get(self, REF).peer.ask("get", (self, name))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        _get(self, REF).peer.ask("set", (self, name, value))
+
+    def __delattr__(self, name: str) -> None:
+        _get(self, REF).peer.ask("del", (self, name))
+
+    @property
+    def __dict__(self) -> Any:  # type: ignore[override]
+        return _get(self, REF).peer.ask("get", (self, "__dict__"))
+
+    def __dir__(self) -> Any:
+        return _get(self, REF).peer.ask("dir", (self,))
+
+    def __copy__(self) -> Any:
+        return _get(self, REF).peer.ask("copy", (self,))
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return _get(self, REF).peer.ask("deepcopy", (self,))
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise CannotCross(f"pickling a {type(self).__name__}")
+
+
+class MirrorObject(_Common):
+    """A mirror of an object that has no data of a builtin's."""
+
+    __repr__ = operator("__repr__")
+    __str__ = operator("__str__")
+    __format__ = operator("__format__")
+
+
+class MirrorError(_Common):
+    """A mirror of an exception: its arguments are here, its own attributes are not."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in {"args", "__traceback__", "__cause__", "__context__", "__suppress_context__", "__notes__"}:
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
+
+
+class MirrorData(_Common):
+    """A mirror of an object whose class derives from a builtin: the builtin's data is here."""
+
+
+class Namespace(Mapping[str, Any]):
+    """What a module of the other side binds."""
+
+    def __init__(self, module: Any) -> None:
+        self._module = module
+
+    def __getitem__(self, name: str) -> Any:
+        return _get(self._module, REF).peer.ask("item", (self._module, name))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_get(self._module, REF).peer.ask("names", (self._module,)))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+class MirrorModule(type(enum)):  # type: ignore[misc] -- the type of modules
+    """A module of the other side."""
+
+    @property
+    def __dict__(self) -> Any:  # type: ignore[override]
+        return Namespace(self)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name.endswith("__") and name not in {"__all__", "__version__"}:
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        return _get(self, REF).peer.ask("get", (self, name))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name.startswith("__") and name.endswith("__"):
+            object.__setattr__(self, name, value)
+        else:
+            _get(self, REF).peer.ask("set", (self, name, value))
+
+    def __delattr__(self, name: str) -> None:
+        _get(self, REF).peer.ask("del", (self, name))
+
+    def __dir__(self) -> Any:
+        return _get(self, REF).peer.ask("dir", (self,))
+
+
+class RemoteIterator:
+    """What a generator of this side goes through, to run one of the other side."""
+
+    def __init__(self, ref: Ref) -> None:
+        self.ref = ref
+
+    def __iter__(self) -> "RemoteIterator":
+        return self
+
+    def __next__(self) -> Any:
+        return self.ref.peer.ask("next", (self.ref,))
+
+    def send(self, value: Any) -> Any:
+        """Resume with a value."""
+        return self.ref.peer.ask("send", (self.ref, value))
+
+    def throw(self, kind: Any, value: Any = None, _trace: Any = None) -> Any:
+        """Resume with an error."""
+        error = value if value is not None else kind() if isinstance(kind, type) else kind
+        return self.ref.peer.ask("throw", (self.ref, error))
+
+    def close(self) -> None:
+        """End."""
+        self.ref.peer.ask("close", (self.ref,))
+
+
+def make_function(ref: Ref, facts: dict[str, Any]) -> Any:
+    """Make a function that calls one of the other side, and looks like it."""
+    if facts["async"]:
+
+        async def function(*args: Any, **kwargs: Any) -> Any:
+            return await ref.peer.ask("call", (ref, *args), kwargs)
+
+    else:
+
+        def function(*args: Any, **kwargs: Any) -> Any:  # type: ignore[misc]
+            return ref.peer.ask("call", (ref, *args), kwargs)
+
+    made: Any = function
+    made.__name__, made.__qualname__, made.__doc__ = facts["name"], facts["qualname"], facts["doc"]
+    made.__module__ = facts["module"]
+    made.__annotations__ = facts["annotations"]
+    if facts["signature"] is not None:
+        made.__signature__ = facts["signature"]
+    made.__dict__[REF] = ref
+    return made
+
+
+def signature_of(parameters: list[Any], returns: Any) -> inspect.Signature:
+    """Build a signature of (name, kind, default, annotation)."""
+    empty = inspect.Parameter.empty
+    made = [
+        inspect.Parameter(
+            name,
+            inspect._ParameterKind(kind),  # noqa: SLF001 -- its members have no other way in
+            default=default[0] if default else empty,
+            annotation=annotation[0] if annotation else empty,
+        )
+        for name, kind, default, annotation in parameters
+    ]
+    return inspect.Signature(made, return_annotation=returns[0] if returns else empty)
+
+
+def space_of(ref: Ref, facts: dict[str, Any]) -> dict[str, Any]:
+    """Build the namespace of a mirrored class."""
+    space: dict[str, Any] = {
+        INFO: ref,
+        "__mendbench_made__": True,
+        "__module__": facts["module"],
+        "__qualname__": facts["qualname"],
+        "__doc__": facts["doc"],
+    }
+    if facts["annotations"]:
+        space["__annotations__"] = facts["annotations"]
+    if facts["signature"] is not None:
+        space["__signature__"] = facts["signature"]
+    if facts["fields"]:
+        space["__dataclass_fields__"] = dict(_fields(facts["fields"]))
+        space["__match_args__"] = tuple(facts["fields"][i][0] for i in range(len(facts["fields"])))
+    if facts["tuple_fields"]:
+        space["_fields"] = facts["tuple_fields"]
+    space |= {name: operator(name) for name in facts["dunders"] if name in tables.DUNDERS}
+    if facts["unhashable"]:
+        space["__hash__"] = None
+    space |= {name: RemoteMethod(ref, name, kind) for name, kind in facts["methods"]}
+    return space
+
+
+def _fields(rows: list[Any]) -> Iterator[tuple[str, Any]]:
+    for name, init, shown, compared, keyword in rows:
+        field: Any = dataclasses.field(init=init, repr=shown, compare=compared, kw_only=keyword)
+        field.name = name
+        field._field_type = dataclasses._FIELD  # type: ignore[attr-defined] # noqa: SLF001 -- `fields()` asks for it
+        yield name, field
+
+
+def make_enum(name: str, bases: tuple[type, ...], space: dict[str, Any], members: list[Any]) -> Any:
+    """Make a real enumeration with the names and values of the other side's."""
+    kind: Any = type(bases[-1])
+    ready = kind.__prepare__(name, bases)
+    for key, value in space.items():
+        # `Enum` turns what is no descriptor and no dunder into a member.
+        if key.startswith("__") or isinstance(value, RemoteMethod):
+            ready[key] = value
+    ready["__getattr__"] = _member_attribute
+    for key, value in members:
+        ready[key] = value
+    return kind.__new__(kind, name, bases, ready)
+
+
+def _member_attribute(self: Any, name: str) -> Any:
+    if name.startswith("_"):
+        raise AttributeError(name)
+    return class_ref(type(self)).peer.ask("get", (self, name))

@@ -1,0 +1,728 @@
+"""One side of the conversation: it asks, it answers, and it keeps what the other side holds of it."""
+
+import copy
+import enum
+import inspect
+import threading
+import types
+import weakref
+from typing import Any
+
+from . import describe, graph, mirror, tables
+from .errors import CannotCross, StaleObject
+from .graph import Decoder, Encoder, Node, Slot
+from .link import Link, LinkBroken, LinkClosed
+from .mirror import INFO, REF, BoundMethod, MirrorType, Ref, RemoteIterator, RemoteMethod
+from .shared import SharedContainers
+
+MOST_EXPORTS = 200_000
+MISSING: Any = object()
+ERROR_STATE = ("errno", "strerror", "filename", "value", "code", "name", "path", "obj", "msg", "lineno", "offset")
+"""Attributes of builtin errors that their arguments do not set."""
+
+
+class Derived:
+    """A class of this side whose base is the other side's."""
+
+    def __init__(self, peer: "Peer", ref: Ref) -> None:
+        self.peer, self.ref = peer, ref
+
+    def adopt(self, kind: type) -> None:
+        """Have instances that come from the other side be instances of `kind`."""
+        self.peer.imports[self.ref.handle] = lambda: kind
+
+
+class Peer:
+    """Asks and answers over one link. Subclasses say what the other side may ask for."""
+
+    def __init__(self, link: Link, step: int) -> None:
+        self.link = link
+        self.shared_containers = SharedContainers(step)
+        self.imports: dict[int, Any] = {}
+        """Handle → weak (or, for classes, lasting) reference to the mirror."""
+        self.named: dict[str, Any] = {}
+        """Classes and functions of the script, by qualified name."""
+        self._received: dict[int, int] = {}
+        self._released: list[tuple[int, int]] = []
+        self._exports: dict[int, list[Any]] = {}
+        self._handles: dict[int, int] = {}
+        self._next_handle = 1
+        self._described: set[int] = set()
+        self._originals: dict[tuple[int, str], Any] = {}
+        self._wrapped: dict[int, tuple[Any, Ref]] = {}
+        self._lock = threading.RLock()
+        self._ids = 0
+        self.dead = False
+
+    # Asking
+
+    def ask(self, verb: str, values: tuple[Any, ...], kwargs: dict[str, Any] | None = None) -> Any:
+        """Ask the other side; return what it answers, or raise what it raised."""
+        with self._lock:
+            if self.dead:
+                raise StaleObject("this object belonged to a process of the script that has ended")
+            number = self.new_id()
+            encoder = Encoder(self)
+            extras = self.extras(encoder)
+            names = list(kwargs) if kwargs else []
+            slots = encoder.slots(values)
+            if kwargs:
+                slots += encoder.slots(kwargs.values())
+            self.link.send(["q", number, verb, slots, names, encoder.finish(), extras], encoder.blob)
+            del encoder, values, kwargs
+            return self._await(number)
+
+    def new_id(self) -> int:
+        """Number a question."""
+        self._ids += 1
+        return self._ids
+
+    def _await(self, number: int) -> Any:
+        while True:
+            message, blob = self.link.receive()
+            if message[0] == "q":
+                self.serve(message, blob)
+                continue
+            if len(message) != 6 or message[0] != "a" or message[1] != number:  # noqa: PLR2004 -- the parts below
+                raise LinkBroken("an answer that nobody has asked for")
+            _, _, good, slot, nodes, extras = message
+            decoder = Decoder(self, nodes, blob)
+            self.accept_extras(extras, decoder)
+            value = decoder.value(slot)
+            if good is True:
+                return value
+            if not isinstance(value, BaseException):
+                raise LinkBroken("something was raised that is no exception")
+            raise value
+
+    def operate(self, name: str, value: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Have the other side apply a special method of one of its objects."""
+        return self.ask("op", (name, value, *args), kwargs)
+
+    def derive(
+        self, name: str, bases: tuple[type, ...], space: dict[str, Any], keywords: dict[str, Any]
+    ) -> Derived:
+        """Have the other side derive a class whose methods call back."""
+        kept = {
+            key: value
+            for key, value in space.items()
+            if key not in {"__classcell__", "__dict__", "__weakref__", "__qualname__", "__module__"}
+        }
+        made = self.ask("derive", (name, tuple(bases), kept), keywords)
+        return Derived(self, vars(made)[INFO])
+
+    # Answering
+
+    def serve(self, message: list[Any], blob: bytes) -> None:
+        """Answer one question."""
+        if len(message) != 7 or type(message[2]) is not str:  # noqa: PLR2004 -- the parts below
+            raise LinkBroken("a question with parts missing")
+        _, number, verb, slots, names, nodes, extras = message
+        try:
+            decoder = Decoder(self, nodes, blob)
+            self.accept_extras(extras, decoder)
+            values = decoder.values(slots)
+        except CannotCross as exc:
+            self.answer(number, False, exc)
+            return
+        if type(names) is not list or len(names) > len(values):
+            raise LinkBroken("names without values")
+        kwargs = dict(zip(names, values[len(values) - len(names) :], strict=True))
+        args = values[: len(values) - len(names)]
+        del decoder, values, message, nodes
+        good = True
+        try:
+            answer = self.perform(verb, args, kwargs)
+        except (LinkClosed, LinkBroken, *self.fatal()):
+            raise
+        except BaseException as exc:  # noqa: BLE001 -- whatever it is, it belongs to who asked
+            good, answer = False, exc
+        args.clear()
+        kwargs.clear()
+        self.answer(number, good, answer)
+
+    def answer(self, number: int, good: bool, answer: Any) -> None:
+        """Send an answer; one that cannot be sent is an error of its own."""
+        with self._lock:
+            self._answer(number, good, answer)
+
+    def _answer(self, number: int, good: bool, answer: Any) -> None:
+        try:
+            encoder = Encoder(self)
+            extras = self.extras(encoder)
+            slot = encoder.slot(answer)
+            self.link.send(["a", number, good, slot, encoder.finish(), extras], encoder.blob)
+        except (CannotCross, ValueError, RecursionError, MemoryError) as exc:
+            encoder = Encoder(self)
+            slot = encoder.slot(CannotCross(f"this answer ({type(exc).__name__}: {exc})"))
+            self.link.send(["a", number, False, slot, encoder.finish(), None])
+
+    def fatal(self) -> tuple[type[BaseException], ...]:
+        """Name the errors that end the conversation, and go to nobody."""
+        return ()
+
+    def perform(self, verb: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        """Do what the other side asks for."""
+        act = getattr(self, f"do_{verb}", None)
+        if act is None:
+            raise LinkBroken(f"a question of no known kind: {verb[:40]}")
+        return act(*args, **kwargs)
+
+    def do_call(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    def do_get(self, value: Any, name: str) -> Any:
+        if name == "__signature__":
+            return inspect.signature(value)
+        return getattr(value, name)
+
+    def do_set(self, value: Any, name: str, new: Any) -> None:
+        if isinstance(value, type) and name in vars(value):
+            self._originals.setdefault((id(value), name), vars(value)[name])
+        setattr(value, name, new)
+
+    def do_del(self, value: Any, name: str) -> None:
+        delattr(value, name)
+
+    def do_dir(self, value: Any) -> list[str]:
+        return [name for name in dir(value) if type(name) is str]
+
+    def do_op(self, name: str, value: Any, /, *args: Any, **kwargs: Any) -> Any:
+        if name not in tables.DUNDERS:
+            raise LinkBroken("an operator that is none")
+        return getattr(type(value), name)(value, *args, **kwargs)
+
+    def do_method(self, owner: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
+        if args and isinstance(args[0], owner):
+            # As the object itself has it: an instance may have another one than its class.
+            defined = next((base for base in type(args[0]).__mro__ if name in vars(base)), None)
+            if defined is owner and _is_plain(vars(owner)[name]):
+                return getattr(args[0], name)(*args[1:], **kwargs)
+        found = vars(owner).get(name, MISSING)
+        if found is MISSING:
+            return getattr(owner, name)(*args, **kwargs)
+        if isinstance(found, classmethod):
+            return found.__get__(None, args[0] if args and isinstance(args[0], type) else owner)(
+                *args[1:] if args and isinstance(args[0], type) else args, **kwargs
+            )
+        if isinstance(found, staticmethod):
+            return found.__func__(*args, **kwargs)
+        if isinstance(found, types.ClassMethodDescriptorType):
+            return getattr(args[0], name)(*args[1:], **kwargs)
+        return found(*args, **kwargs)
+
+    def do_next(self, value: Any) -> Any:
+        return next(value)
+
+    def do_send(self, value: Any, sent: Any) -> Any:
+        return value.send(sent)
+
+    def do_throw(self, value: Any, error: BaseException) -> Any:
+        return value.throw(error)
+
+    def do_close(self, value: Any) -> None:
+        value.close()
+
+    def do_copy(self, value: Any) -> Any:
+        return copy.copy(value)
+
+    def do_deepcopy(self, value: Any) -> Any:
+        return copy.deepcopy(value)
+
+    # What both sides hold
+
+    def extras(self, encoder: Encoder) -> list[Any] | None:
+        """Tell what has changed here, is not held any more, and was given back."""
+        shared = self.shared_containers
+        if not shared and not self._released:
+            return None
+        unheld = shared.unheld() if shared else []
+        changes = shared.changes(encoder) if shared else []
+        released, self._released = self._released, []
+        return [changes, unheld, released] if changes or unheld or released else None
+
+    def accept_extras(self, extras: Any, decoder: Decoder) -> None:
+        """Take over what the other side tells beside its message."""
+        if extras is None:
+            return
+        if type(extras) is not list or len(extras) != 3:  # noqa: PLR2004 -- the parts below
+            raise LinkBroken("extras with parts missing")
+        changes, unheld, released = extras
+        self.shared_containers.apply(changes, decoder)
+        self.shared_containers.forget(unheld)
+        for pair in released if type(released) is list else ():
+            if type(pair) is list and len(pair) == 2 and all(type(part) is int for part in pair):  # noqa: PLR2004
+                self._release(*pair)
+
+    def _release(self, handle: int, count: int) -> None:
+        entry = self._exports.get(handle)
+        if entry is not None:
+            entry[1] -= count
+            if entry[1] <= 0:
+                del self._exports[handle]
+                self._handles.pop(id(entry[0]), None)
+
+    def shared_id(self, value: Any) -> int | None:
+        return self.shared_containers.number_of(value)
+
+    def share(self, value: Any) -> int:
+        return self.shared_containers.add(value)
+
+    def shared(self, number: int) -> Any:
+        return self.shared_containers.get(number)
+
+    def note_shared(self, number: int, value: Any) -> None:
+        self.shared_containers.note(number, value)
+
+    # Objects going out
+
+    def node_of_object(self, value: Any, encoder: Encoder) -> Node:
+        """Make the node of an object, a class, a function or an error."""
+        kind = type(value)
+        if kind is Ref:
+            return self._mine(value)
+        if isinstance(value, type):
+            ref = vars(value).get(INFO)
+            return self._mine(ref) if isinstance(ref, Ref) else self.class_node(value, encoder)
+        if kind is BoundMethod:
+            return ["bound", encoder.slot(value.method), encoder.slot(value.__self__)]
+        if kind is RemoteMethod:
+            return ["method", *self._mine(value.owner)[1:], value.name]
+        if graph.is_array(value) and kind.__name__ == "ndarray" and not (value.dtype.hasobject or value.dtype.fields):
+            return self._array_node(value, encoder)
+        if kind.__module__ == "numpy" and hasattr(value, "dtype") and value.shape == ():
+            return ["scalar", [value.dtype.str, [], *encoder.bytes_at(value.tobytes())]]
+        wrapped = self._wrapped.get(id(value))
+        ref = wrapped[1] if wrapped is not None else mirror.ref_of(value)
+        if ref is not None:
+            return self._mine(ref)
+        return self.own_node(value, encoder)
+
+    def _mine(self, ref: Ref) -> Node:
+        if ref.peer is not self:
+            raise StaleObject("this object belonged to a process of the script that has ended")
+        return ["yours", ref.handle]
+
+    def _array_node(self, value: Any, encoder: Encoder) -> Node:
+        known = self.shared_id(value)
+        if known is not None:
+            return ["@", known]
+        return ["array", self.share(value), encoder.content(value)]
+
+    def own_node(self, value: Any, encoder: Encoder) -> Node:
+        """Make the node of an object of this side."""
+        kind = type(value)
+        if isinstance(value, enum.Enum) and not kind.__module__ == "enum":
+            return self._member_node(value, encoder)
+        if isinstance(value, BaseException):
+            return self._error_node(value, encoder)
+        if kind is types.FunctionType and not set(vars(value)) - {"__wrapped__"}:
+            return ["function", self.export(value), *describe.of_function(value, encoder)]
+        if kind in {property, staticmethod, classmethod}:
+            parts = (value.fget, value.fset, value.fdel) if kind is property else (value.__func__,)
+            return ["wrap", kind.__name__, encoder.slots(parts)]
+        if kind is inspect.Signature:
+            signature = describe.signature_parts(value)
+            return ["signature", encoder.slot(signature)]
+        alias = describe.alias_of(value)
+        if alias is not None:
+            return ["expression", *alias[:2], encoder.slots(alias[2])]
+        if kind in {types.GeneratorType, types.CoroutineType}:
+            return [kind.__name__, self.export(value)]
+        if kind is types.ModuleType:
+            return ["module", self.export(value), str(value.__name__)]
+        base = describe.data_base(kind)
+        if base is not None:
+            return self._data_node(value, base, encoder)
+        return ["object", self.export(value), encoder.slot(kind)]
+
+    def _data_node(self, value: Any, base: type, encoder: Encoder) -> Node:
+        if base in graph.CONTAINERS:
+            known = self.shared_id(value)
+            if known is not None:
+                return ["@", known]
+            number = self.share(value)
+            return ["held", self.export(value), encoder.slot(type(value)), number, encoder.content(value)]
+        data = encoder.slot(describe.read_data(value, base))
+        return ["data", self.export(value), encoder.slot(type(value)), data]
+
+    def _member_node(self, value: Any, encoder: Encoder) -> Node:
+        kind = type(value)
+        name = getattr(value, "_name_", None)
+        if type(name) is str and kind.__members__.get(name) is value:
+            return ["member", encoder.slot(kind), name, None]
+        return ["member", encoder.slot(kind), None, encoder.slot(value._value_)]  # noqa: SLF001
+
+    def _error_node(self, value: BaseException, encoder: Encoder) -> Node:
+        kind = type(value)
+        plain = tables.name_of_type(kind) is not None
+        state = [(key, getattr(value, key)) for key in ERROR_STATE if plain and hasattr(value, key)]
+        state += [(key, part) for key, part in _own_state(value) if plain]
+        notes = getattr(value, "__notes__", None)
+        return [
+            "error",
+            self.export(value) if self.exports_errors(plain) else 0,
+            encoder.slot(kind),
+            encoder.slot(BaseException.args.__get__(value)),  # type: ignore[attr-defined]
+            encoder.slot(tuple(state)),
+            encoder.slot(value.__cause__),
+            encoder.slot(value.__context__),
+            bool(value.__suppress_context__),
+            encoder.slot(tuple(notes) if type(notes) is list else ()),
+            encoder.slot(self.frames_of(value)),
+        ]
+
+    def exports_errors(self, plain: bool) -> bool:
+        """Say whether an error keeps its identity when it comes back."""
+        return not plain
+
+    def frames_of(self, _error: BaseException) -> tuple[Any, ...]:
+        """Say where an error was raised, for the report."""
+        return ()
+
+    def class_node(self, kind: type, encoder: Encoder) -> Node:
+        """Make the node of a class of this side."""
+        name = tables.name_of_type(kind)
+        if name is not None:
+            return ["type", *name]
+        if isinstance(kind, MirrorType):
+            raise CannotCross(f"class {kind.__name__}")
+        handle = self.export(kind)
+        if handle in self._described:
+            return ["class", handle]
+        self._described.add(handle)
+        return ["class", handle, *describe.of_class(kind, encoder)]
+
+    def export(self, value: Any) -> int:
+        """Keep an object for the other side; return its handle."""
+        handle = self._handles.get(id(value))
+        if handle is None:
+            if len(self._exports) > MOST_EXPORTS:
+                raise CannotCross(f"more than {MOST_EXPORTS} objects held at once")
+            handle, self._next_handle = self._next_handle, self._next_handle + 1
+            self._handles[id(value)] = handle
+            self._exports[handle] = [value, 0]
+        self._exports[handle][1] += 1
+        return handle
+
+    # Objects coming in
+
+    def needs_of(self, node: Node) -> list[Slot]:
+        kind = node[0]
+        if kind == "class":
+            # Bases, metaclass, values of an enumeration, signature and the like.
+            return [*node[6], node[7], node[11], *node[14:]] if len(node) > 2 else []  # noqa: PLR2004
+        if kind == "function":
+            return node[7:]
+        if kind in {"object", "data"}:
+            return node[2:]
+        if kind == "held":
+            return [node[2]]
+        if kind == "member":
+            return [node[1], node[3]]
+        if kind == "error":
+            return [node[2], node[3], node[4], node[5], node[6], node[8], node[9]]
+        if kind in {"bound", "signature"}:
+            return node[1:]
+        if kind == "wrap":
+            return list(node[2])
+        if kind == "descriptor":
+            return [node[1]]
+        return list(node[3]) if kind == "expression" else []
+
+    def object_of_node(self, node: Node, decoder: Decoder) -> Any:
+        """Make or find what a node stands for."""
+        make = getattr(self, f"take_{node[0]}", None)
+        if make is None:
+            raise LinkBroken("a value of no known kind")
+        return make(decoder, *node[1:])
+
+    def take_yours(self, _: Decoder, handle: Any) -> Any:
+        entry = self._exports.get(handle) if type(handle) is int else None
+        if entry is None:
+            raise LinkBroken("an object that was never given")
+        return entry[0]
+
+    def take_type(self, _: Decoder, module: Any, name: Any) -> Any:
+        found = tables.type_named(module, name)
+        if found is None:
+            raise LinkBroken("a type that is not known")
+        return found
+
+    def take_method(self, _: Decoder, handle: Any, name: str) -> Any:
+        owner = self.take_yours(_, handle)
+        return self._originals.get((id(owner), name)) or vars(owner)[name]
+
+    def take_bound(self, decoder: Decoder, method: Slot, bound: Slot) -> Any:
+        found, owner = decoder.value(method), decoder.value(bound)
+        if owner is None:
+            return found.__get__(None, object) if isinstance(found, staticmethod) else found
+        name = getattr(found, "__name__", None) or found.__func__.__name__
+        return getattr(owner, name, None) or found.__get__(owner)
+
+    def take_class(self, decoder: Decoder, handle: Any, *parts: Any) -> Any:
+        known = self.imports.get(handle) if type(handle) is int else None
+        if known is not None:
+            return known()
+        if not parts:
+            raise LinkBroken("a class that was never described")
+        kind = self._make_class(decoder, Ref(self, handle), *parts)
+        self.imports[handle] = lambda: kind
+        self._name(kind, self.imports[handle])
+        return kind
+
+    def _name(self, made: Any, reference: Any) -> None:
+        if made.__module__ == "solution" and "<" not in made.__qualname__:
+            self.named[made.__qualname__] = reference
+
+    def _make_class(self, decoder: Decoder, ref: Ref, *parts: Any) -> Any:
+        (name, qualname, module, doc, bases, meta, dunders, methods, shape, members, abcs) = parts[:11]
+        unhashable, signature, annotations, fields, tuple_fields = parts[11:]
+        facts = {
+            "module": str(module),
+            "qualname": str(qualname),
+            "doc": doc if type(doc) is str else None,
+            "dunders": [each for each in dunders if type(each) is str],
+            "methods": [(str(each), str(how)) for each, how in methods],
+            "unhashable": unhashable is True,
+            "signature": self._signature(decoder.value(signature)),
+            "annotations": dict(decoder.value(annotations)),
+            "fields": decoder.value(fields),
+            "tuple_fields": decoder.value(tuple_fields),
+        }
+        space = mirror.space_of(ref, facts)
+        real = decoder.values(bases)
+        if not all(isinstance(base, type) for base in real):
+            raise LinkBroken("a base that is no class")
+        name = str(name)
+        if shape == "enum" and any(issubclass(base, enum.Enum) for base in real):
+            return mirror.make_enum(name, tuple(real), space, list(decoder.value(members)))
+        try:
+            made = _metaclass(decoder.value(meta)).make(name, _bases(real), space)
+        except TypeError as exc:
+            raise CannotCross(f"class {name} ({exc})") from exc
+        for each in abcs:
+            if each in tables.ABCS:
+                tables.ABCS[each].register(made)
+        return made
+
+    def _signature(self, parts: Any) -> inspect.Signature | None:
+        if parts is None:
+            return None
+        parameters, returns = parts
+        return mirror.signature_of(parameters, returns)
+
+    def take_signature(self, decoder: Decoder, parts: Slot) -> Any:
+        return self._signature(decoder.value(parts))
+
+    def take_expression(self, decoder: Decoder, kind: str, name: str, args: Slot) -> Any:
+        return describe.of_alias(kind, name, decoder.values(args))
+
+    def take_wrap(self, decoder: Decoder, kind: str, parts: Slot) -> Any:
+        kinds = {"property": property, "staticmethod": staticmethod, "classmethod": classmethod}
+        return kinds[kind](*decoder.values(parts))
+
+    def take_function(self, decoder: Decoder, handle: Any, *parts: Any) -> Any:
+        known = self._known(handle)
+        if known is not None:
+            return known
+        name, qualname, doc, module, is_async, signature, annotations = parts
+        facts = {
+            "name": str(name),
+            "qualname": str(qualname),
+            "doc": doc if type(doc) is str else None,
+            "module": str(module),
+            "async": is_async is True,
+            "signature": self._signature(decoder.value(signature)),
+            "annotations": dict(decoder.value(annotations)),
+        }
+        made = mirror.make_function(Ref(self, handle), facts)
+        self._name(made, lambda: made)
+        return self._remember(handle, made)
+
+    def take_object(self, decoder: Decoder, handle: Any, kind: Slot) -> Any:
+        known = self._known(handle)
+        if known is not None:
+            return known
+        cls = decoder.value(kind)
+        if not isinstance(cls, MirrorType):
+            # Of a class that both sides have, but without a form of its own.
+            cls = self._plain_mirror(cls)
+        made = object.__new__(cls)
+        object.__setattr__(made, REF, Ref(self, handle))
+        return self._remember(handle, made)
+
+    def _plain_mirror(self, cls: Any) -> Any:
+        if not isinstance(cls, type):
+            raise LinkBroken("an object whose class is none")
+        dunders = [name for name in dir(cls) if name in tables.DUNDERS and getattr(object, name, None) is not getattr(cls, name)]
+        space = {INFO: None, "__mendbench_made__": True, "__module__": cls.__module__}
+        return MirrorType.make(
+            cls.__name__, (mirror.MirrorObject,), space | {name: mirror.operator(name) for name in dunders}
+        )
+
+    def take_data(self, decoder: Decoder, handle: Any, kind: Slot, data: Slot) -> Any:
+        cls, value = decoder.value(kind), decoder.value(data)
+        base = describe.data_base(cls)
+        if base is None or type(value) is not base:
+            raise LinkBroken("data of another type than its class")
+        made = _rebuilt(cls, base, value)
+        object.__setattr__(made, REF, Ref(self, handle))
+        return made
+
+    def take_held(self, decoder: Decoder, handle: Any, kind: Slot, number: Any, content: Any) -> Any:
+        cls = decoder.value(kind)
+        base = describe.data_base(cls)
+        if base not in graph.CONTAINERS:
+            raise LinkBroken("data of another type than its class")
+        made = base.__new__(cls)  # type: ignore[call-overload]
+        object.__setattr__(made, REF, Ref(self, handle))
+        if base is bytearray:
+            bytearray.extend(made, decoder.bytes_at(*content))
+        else:
+            decoder.fill_later(made, content)
+        if number:
+            decoder.when_done(lambda: self.note_shared(number, made))
+        return made
+
+    def take_member(self, decoder: Decoder, kind: Slot, name: Any, value: Slot) -> Any:
+        cls = decoder.value(kind)
+        if not isinstance(cls, enum.EnumMeta):
+            raise LinkBroken("a member of no enumeration")
+        return cls[name] if type(name) is str else cls(decoder.value(value))
+
+    def take_module(self, _: Decoder, handle: Any, name: Any) -> Any:
+        known = self._known(handle)
+        if known is not None:
+            return known
+        made = mirror.MirrorModule(str(name))
+        object.__setattr__(made, REF, Ref(self, handle))
+        return self._remember(handle, made)
+
+    def take_generator(self, _: Decoder, handle: Any) -> Any:
+        known = self._known(handle)
+        return self._wrap(handle, _generator(RemoteIterator(Ref(self, handle)))) if known is None else known
+
+    def take_coroutine(self, _: Decoder, handle: Any) -> Any:
+        known = self._known(handle)
+        return self._wrap(handle, self.coroutine(Ref(self, handle))) if known is None else known
+
+    def coroutine(self, inner: Ref) -> Any:
+        """Make a coroutine that runs one of the other side."""
+        raise CannotCross("a coroutine")
+
+    def _wrap(self, handle: int, made: Any) -> Any:
+        key = id(made)
+        self._wrapped[key] = (weakref.ref(made, lambda _: self._wrapped.pop(key, None)), Ref(self, handle))
+        return self._remember(handle, made)
+
+    def take_error(self, decoder: Decoder, handle: Any, kind: Slot, *parts: Slot) -> Any:
+        args, state, cause, context, suppress, notes, frames = parts
+        cls, values = decoder.value(kind), decoder.value(args)
+        if not (isinstance(cls, type) and issubclass(cls, BaseException)) or type(values) is not tuple:
+            raise LinkBroken("an error that is none")
+        error = _new_error(cls, values)
+        for name, value in decoder.value(state):
+            if type(name) is str and not name.startswith("_"):
+                _try_set(error, name, value)
+        if handle:
+            object.__setattr__(error, REF, Ref(self, handle))
+        error.__cause__ = decoder.value(cause)
+        error.__context__ = decoder.value(context)
+        error.__suppress_context__ = suppress is True
+        for note in decoder.value(notes):
+            error.add_note(str(note))
+        object.__setattr__(error, "_mendbench_frames", decoder.value(frames))
+        return error
+
+    def _known(self, handle: Any) -> Any:
+        if type(handle) is not int:
+            raise LinkBroken("a handle that is no number")
+        self._received[handle] = self._received.get(handle, 0) + 1
+        found = self.imports.get(handle)
+        return None if found is None else found()
+
+    def _remember(self, handle: int, made: Any) -> Any:
+        try:
+            self.imports[handle] = weakref.ref(made, lambda _: self._forget(handle))
+        except TypeError:
+            self.imports.pop(handle, None)
+        return made
+
+    def _forget(self, handle: int) -> None:
+        self.imports.pop(handle, None)
+        self._released.append((handle, self._received.pop(handle, 0)))
+
+
+def _is_plain(value: Any) -> bool:
+    return not isinstance(value, staticmethod | classmethod | types.ClassMethodDescriptorType)
+
+
+def _own_state(value: BaseException) -> list[tuple[str, Any]]:
+    state = BaseException.__reduce__(value)
+    own = state[2] if len(state) > 2 else {}  # noqa: PLR2004 -- class, arguments, state
+    return [(key, part) for key, part in (own or {}).items() if not key.startswith("_")]
+
+
+def _metaclass(meta: Any) -> Any:
+    """Derive a metaclass for a class whose class is not `type`: `len(Color)` asks the other side."""
+    if not isinstance(meta, MirrorType):
+        return MirrorType
+    names = {name for base in meta.__mro__ for name in vars(base) if name in tables.DUNDERS}
+    names -= {"__instancecheck__", "__subclasscheck__", "__repr__", "__str__", "__call__", "__hash__", "__eq__"}
+    names &= {name for base in meta.__mro__ if INFO in vars(base) for name in vars(base)}
+    return type("MirrorMeta", (MirrorType,), {name: mirror.operator(name) for name in names})
+
+
+def _bases(real: list[type]) -> tuple[type, ...]:
+    """Choose the bases of a mirror: mirrored classes, builtin errors and builtins with data."""
+    kept = [
+        base
+        for base in real
+        if isinstance(base, MirrorType) or issubclass(base, BaseException) or describe.data_base(base)
+    ]
+    if any(issubclass(base, BaseException) for base in kept):
+        mixin: type = mirror.MirrorError
+    elif any(describe.data_base(base) for base in kept):
+        mixin = mirror.MirrorData
+    else:
+        mixin = mirror.MirrorObject
+    if not any(issubclass(base, mixin) for base in kept):
+        kept.insert(0, mixin)
+    return tuple(kept)
+
+
+def _rebuilt(cls: Any, base: Any, value: Any) -> Any:
+    import datetime  # noqa: PLC0415
+
+    if base is datetime.datetime:
+        parts = (value.year, value.month, value.day, value.hour, value.minute, value.second)
+        return base.__new__(cls, *parts, value.microsecond, value.tzinfo, fold=value.fold)
+    if base is datetime.date:
+        return base.__new__(cls, value.year, value.month, value.day)
+    if base is datetime.timedelta:
+        return base.__new__(cls, value.days, value.seconds, value.microseconds)
+    return base.__new__(cls, value.real, value.imag) if base is complex else base.__new__(cls, value)
+
+
+def _new_error(cls: Any, values: tuple[Any, ...]) -> Any:
+    if tables.TYPES.get((cls.__module__, cls.__qualname__)) is cls:
+        try:
+            return cls(*values)
+        except (TypeError, ValueError):
+            pass
+    error = cls.__new__(cls, *values) if issubclass(cls, OSError) else BaseException.__new__(cls, *values)
+    BaseException.args.__set__(error, values)  # type: ignore[attr-defined]
+    return error
+
+
+def _try_set(error: BaseException, name: str, value: Any) -> None:
+    try:
+        object.__setattr__(error, name, value)
+    except (AttributeError, TypeError):
+        # A name that this kind of error keeps to itself.
+        return
+
+
+def _generator(inner: Any) -> Any:
+    return (yield from inner)

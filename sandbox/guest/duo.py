@@ -1,0 +1,327 @@
+"""Watch two children at once: the tests' process, and the script's, which may be started anew."""
+
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from . import kernel
+from .child import Child
+from .drain import Lines, read_now
+from .supervise import GRACE_S, Facts, Supervisor, parse_event
+
+SHARE = 0.75
+"""Of what is left of its limits, a test may use this much before the script's process is ended for it."""
+MESSAGE = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """How a process of the script ended, of which the tests still needed something."""
+
+    reason: str
+    """wall, cpu, memory, output, signal, exit or closed."""
+    signal: int | None
+    exit_code: int | None
+
+    @property
+    def message(self) -> str:
+        """Say it in words."""
+        if self.reason in {"wall", "cpu"}:
+            return f"the script's process was ended: its share of the {self.reason} time was used up"
+        if self.signal is not None:
+            return f"the script's process died of signal {self.signal}"
+        return f"the script's process ended with exit status {self.exit_code}"
+
+
+class Candidate:
+    """A process of the script, while it lives."""
+
+    def __init__(self, child: Child, sink: Callable[[dict[str, Any]], None]) -> None:
+        self.child = child
+        self.lines = Lines(self._on_line)
+        self.settled = False
+        self.reason = ""
+        """Why the warden kills it, if it does."""
+        self.pidfd = -1
+        self._sink = sink
+
+    def _on_line(self, line: bytes) -> None:
+        event = parse_event(line)
+        if event is None:
+            self.lines.broken = "a line of the report is not an event"
+        elif not self.settled:
+            self.settled = event["event"] == "settled"
+        else:
+            self._sink(event)
+
+
+class Duo(Supervisor):
+    """One use: watch the tests' process and, beside it, the script's."""
+
+    def __init__(
+        self,
+        *args: Any,
+        control: socket.socket,
+        token: str,
+        start: Callable[[], tuple[Child, int]],
+        uid: int,
+        compiled: Callable[[dict[str, Any]], dict[str, Any] | None],
+        **kwargs: Any,
+    ) -> None:
+        """Watch.
+
+        Args:
+            args, kwargs: of `Supervisor`, for the tests' process.
+            control: the socket to the tests' process.
+            token: what its events must say.
+            start: starts a process of the script; returns it and the tests' end of the link.
+            uid: its user.
+            compiled: told what it reports; returns what the tests are to know once it has compiled.
+        """
+        super().__init__(*args, **kwargs)
+        self._control, self._token = control, token
+        self._start, self._uid, self._compiled = start, uid, compiled
+        self.ends: list[End] = []
+        self.refused_to_compile = False
+        self._candidate: Candidate | None = None
+        self._link = -1
+        self._tests_left = 0
+        self._test_since: tuple[float, float] | None = None
+        self._begun_cpu = 0.0
+        self._poll = select.poll()
+        self._oom_before = self._before.oom_kills
+
+    def watch(self) -> Facts:
+        """Return when both and everything they started are gone."""
+        try:
+            return super().watch()
+        finally:
+            self._control.close()
+
+    def expect(self, count: int) -> None:
+        """Learn how many tests will run."""
+        self._tests_left = count
+
+    # Two sets of files
+
+    def _poller(self) -> "select.poll":
+        poller = super()._poller()
+        poller.register(self._control, select.POLLIN)
+        self._poll = poller
+        self._launch()
+        return poller
+
+    def _launch(self) -> None:
+        child, self._link = self._start()
+        self._candidate = Candidate(child, self._on_candidate)
+        self._poll.register(child.report, select.POLLIN)
+        try:
+            self._candidate.pidfd = os.pidfd_open(child.pid)
+            self._poll.register(self._candidate.pidfd, select.POLLIN)
+        except OSError:
+            self._candidate.pidfd = -1
+
+    def _on_ready(self, fd: int, poller: "select.poll") -> None:
+        candidate = self._candidate
+        if fd == self._control.fileno():
+            self._hear(poller)
+        elif candidate is not None and fd == candidate.child.report:
+            if not read_now(fd, candidate.lines.feed, 1 << 20):
+                poller.unregister(fd)
+        elif candidate is None or fd != candidate.pidfd:
+            super()._on_ready(fd, poller)
+
+    # What the two say
+
+    def _on_line(self, line: bytes) -> None:
+        event = parse_event(line)
+        if event is None:
+            self._lines.broken = "a line of the report is not an event"
+        elif not self._facts.settled:
+            self._facts.settled = event["event"] == "settled"
+        elif event.pop("token", None) != self._token:
+            self._lines.broken = "somebody else wrote into the report"
+        else:
+            self._on_event(event)
+
+    def _on_event(self, event: dict[str, Any]) -> None:
+        kind = event["event"]
+        if kind == "begin":
+            self._begin(event)
+        elif kind == "flood":
+            self._facts.killed_for = "output"
+        else:
+            if kind == "start":
+                self._test_since = time.monotonic(), kernel.cpu_s() or 0.0
+            elif kind == "test":
+                self._test_since = None
+                self._tests_left -= 1
+            self._sink(event)
+
+    def _on_candidate(self, event: dict[str, Any]) -> None:
+        if event["event"] == "begin":
+            used = event.get("cpu_s")
+            self._begun_cpu += used if isinstance(used, float) else 0.0
+            return
+        told = self._compiled(event)
+        if told is not None and self._link >= 0:
+            self._tell(told, with_link=True)
+
+    def _hear(self, poller: "select.poll") -> None:
+        try:
+            data = self._control.recv(MESSAGE, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            poller.unregister(self._control)
+            return
+        what = json.loads(data).get("ask")
+        if what == "why":
+            self._bury("" if self._has_ended() else "closed")
+            end = self.ends[-1]
+            self._tell({"reason": end.reason, "message": end.message})
+        elif what == "new":
+            self._bury("closed")
+            self._launch()
+            self._tell({}, with_link=True)
+
+    def _has_ended(self) -> bool:
+        """Say whether the script's process has ended by itself: its files close a moment before it does."""
+        candidate = self._candidate
+        if candidate is None or candidate.pidfd < 0:
+            return candidate is None
+        return bool(select.select([candidate.pidfd], [], [], GRACE_S)[0])
+
+    def _tell(self, what: dict[str, Any], *, with_link: bool = False) -> None:
+        assert self._candidate is not None or not with_link
+        fds = []
+        if with_link and self._candidate is not None:
+            fds = [self._link, self._candidate.child.out, self._candidate.child.err]
+        try:
+            socket.send_fds(self._control, [json.dumps(what).encode()], fds)
+        except OSError:
+            # It has gone; the next look at it says so.
+            pass
+        for fd in fds:
+            os.close(fd)
+        if with_link:
+            self._link = -1
+
+    # Ends
+
+    def _check(self) -> None:
+        super()._check()
+        candidate = self._candidate
+        if self._ended or candidate is None:
+            return
+        if os.waitid(os.P_PID, candidate.child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+            self._bury("")
+        elif self._test_since is not None and self._test_took_too_long(*self._test_since):
+            self._bury(candidate.reason)
+
+    def _reason_to_kill(self) -> str:
+        if self.refused_to_compile or self._facts.killed_for:
+            return self._facts.killed_for or "compile"
+        if self._candidate is not None and self._candidate.lines.broken:
+            self._lines.broken = self._candidate.lines.broken
+        return super()._reason_to_kill()
+
+    def _test_took_too_long(self, since: float, cpu_since: float) -> bool:
+        """Whether one test has used up its share; the last one has all that is left."""
+        assert self._candidate is not None
+        if self._tests_left <= 1 or not self._facts.began:
+            return False
+        left = self._bounds.wall_s - (since - self._zero)
+        if time.monotonic() - since > SHARE * left:
+            self._candidate.reason = "wall"
+            return True
+        now = kernel.cpu_s()
+        if now is None or self._cgroup_zero is None:
+            return False
+        cpu_left = self._bounds.cpu_s - (cpu_since - self._cgroup_zero)
+        self._candidate.reason = "cpu"
+        return now - cpu_since > SHARE * cpu_left
+
+    def _bury(self, reason: str) -> None:
+        """End the script's process for good, and note how it ended."""
+        candidate, self._candidate = self._candidate, None
+        if candidate is None:
+            return
+        if not reason:
+            # Its last words are in the pipe by now.
+            read_now(candidate.child.report, candidate.lines.feed, 1 << 20)
+        self._let_go_of(candidate)
+        status = self._kill_and_wait(candidate.child.pid)
+        died_of = os.WTERMSIG(status) if os.WIFSIGNALED(status) and not reason else None
+        code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else None
+        self._end(reason or self._reason_of(died_of), died_of, code)
+        if not candidate.settled:
+            raise RuntimeError("the script's process ended before it was one")
+
+    def _let_go_of(self, candidate: Candidate) -> None:
+        """Close what is the warden's of a process of the script."""
+        fds = [candidate.child.report, candidate.pidfd]
+        if self._link >= 0:
+            # The tests' process never got them.
+            fds += [candidate.child.out, candidate.child.err, self._link]
+            self._link = -1
+        for fd in fds:
+            if fd >= 0:
+                with contextlib.suppress(KeyError):
+                    self._poll.unregister(fd)
+                os.close(fd)
+
+    def _end(self, reason: str, died_of: int | None, code: int | None) -> None:
+        self.ends.append(End(reason=reason, signal=died_of, exit_code=code))
+
+    def _reason_of(self, died_of: int | None) -> str:
+        oom_now = kernel.Counters.read().oom_kills
+        if died_of == signal.SIGKILL and kernel.rose(self._oom_before, oom_now):
+            self._oom_before = oom_now
+            return "memory"
+        if died_of == signal.SIGXCPU:
+            return "cpu"
+        return "exit" if died_of is None else "signal"
+
+    def _kill_and_wait(self, pid: int) -> int:
+        """Kill all of the script's user, reap them, and return how the first of them ended."""
+        found = 0
+        deadline = time.monotonic() + 5.0
+        waiting = True
+        while waiting and time.monotonic() < deadline:
+            kernel.kill_all_of(self._uid)
+            each, status, usage = os.wait4(pid, 0)
+            if each == pid:
+                found, waiting = status, False
+                self._facts.cpu_s += usage.ru_utime + usage.ru_stime
+                self._facts.max_rss_bytes = max(self._facts.max_rss_bytes, usage.ru_maxrss * 1024)
+        return found
+
+    def _finish(self) -> None:
+        candidate = self._candidate
+        if candidate is not None:
+            delay = kernel.run_delay_s(candidate.child.pid) or 0.0
+            os.kill(candidate.child.pid, signal.SIGKILL)
+            if candidate.pidfd >= 0:
+                select.select([candidate.pidfd], [], [], GRACE_S)
+            self._let_go_of(candidate)
+        else:
+            delay = 0.0
+        super()._finish()
+        facts = self._facts
+        facts.cpu_s = max(facts.cpu_s - self._begun_cpu, 0.0)
+        if facts.run_delay_s is not None:
+            facts.run_delay_s += delay
+
+    def _reap_all(self) -> None:
+        kernel.kill_all_of(self._uid)
+        super()._reap_all()

@@ -1,0 +1,160 @@
+"""Set up a run in two processes: the tests' (the grader) and the script's (the candidate)."""
+
+import json
+import os
+import socket
+from typing import Any
+
+from .child import Child, Plan
+from .compiling import UNCOMPILED
+from .duo import Duo
+from .evidence import Canary, RunReport
+from .folders import CODE, own_folder, write_private
+from .nursery import Nursery, Users
+from .supervise import Bounds
+from .wire import clean
+
+STARTUP_S = 30.0
+STARTUP_CPU_S = 30
+KEPT_AT_MOST = 128 * 1024
+HELPER = 8
+
+
+class Process:
+    """One run. Make it, have `duo` watch, then ask for the facts."""
+
+    def __init__(
+        self,
+        job: dict[str, Any],
+        script: bytes,
+        tests: bytes,
+        users: Users,
+        nursery: Nursery,
+        host: int,
+    ) -> None:
+        """Start the tests' process; the script's follows as soon as somebody watches."""
+        self._job, self._script, self._users, self._nursery = job, script, users, nursery
+        self._cpu_s = max(-int(-job["limits"]["cpu_s"] // 1), 1)
+        self._first, self._last = Canary.make(), Canary.make()
+        self._compiled: dict[str, Any] | None = None
+        self._names: dict[str, Any] | None = None
+        self.report: RunReport | None = None
+        self._why_not = ""
+        self._suspicious: list[str] = []
+        self._token = os.urandom(12).hex()
+        self._files = {
+            CODE / "test_solution.py": tests,
+            CODE / self._first.file: self._first.source.encode(),
+            CODE / self._last.file: self._last.source.encode(),
+        }
+        for path, content in self._files.items():
+            write_private(path, content, users.collect)
+        self._cwd = own_folder("run", users.run, {"solution.py": script}, mode=0o777)
+        # What both sides see: folders of tests, made by the tests' side.
+        own_folder("both", users.collect, mode=0o755)
+        self.duo = self._start_grader(host)
+
+    def facts(self) -> dict[str, Any]:
+        """What is to be said even of a run that never began."""
+        missing = {**UNCOMPILED, "message": "the compiler ended without a word"}
+        found = self._compiled or missing
+        numbers = {key: found.get(key) for key in ("line", "column")}
+        return {
+            "compiled": {
+                "ok": found.get("ok") is True,
+                **{key: clean(found.get(key), 2100) for key in ("exc_type", "message", "source")},
+                **{key: value if isinstance(value, int) else None for key, value in numbers.items()},
+            },
+            "tests_error": clean(self._why_not, 4000),
+        }
+
+    def _start_grader(self, host: int) -> Duo:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        limits = self._job["limits"]
+        spec = {
+            "seed": self._job["hash_seed"],
+            "cpu_s": self._cpu_s,
+            "token": self._token,
+            "output_hard_bytes": limits["output_hard_bytes"],
+            "canaries": [str(CODE / canary.file) for canary in (self._first, self._last)],
+        }
+        plan = self._plan("grader", self._users.collect, self._cwd, spec)
+        with theirs:
+            child = self._nursery.pytest.spawn(plan, [theirs.fileno()])
+        bounds = Bounds(
+            startup_s=STARTUP_S,
+            wall_s=limits["wall_s"],
+            # A little later than the kernel, whose word on a single process is the better one.
+            cpu_s=self._cpu_s + 1.5,
+            keep_bytes=min(limits["output_bytes"], KEPT_AT_MOST),
+            hard_bytes=limits["output_hard_bytes"],
+        )
+        return Duo(
+            child,
+            bounds,
+            self._take,
+            host=host,
+            spare=self._nursery.pids,
+            control=ours,
+            token=self._token,
+            start=self._start_candidate,
+            uid=self._users.run,
+            compiled=self._hear_compiler,
+        )
+
+    def _start_candidate(self) -> tuple[Child, int]:
+        ours, theirs = socket.socketpair()
+        spec = {"script": self._job["script"], "seed": self._job["hash_seed"], "cpu_s": self._cpu_s}
+        plan = self._plan("candidate", self._users.run, self._cwd, spec)
+        with theirs:
+            child = self._nursery.plain.spawn(plan, [theirs.fileno()])
+        return child, ours.detach()
+
+    def _plan(self, role: str, uid: int, cwd: str, spec: dict[str, Any]) -> Plan:
+        return Plan(
+            role=role,
+            uid=uid,
+            cwd=cwd,
+            cpu_s=STARTUP_CPU_S + self._cpu_s,
+            file_bytes=self._job["limits"]["file_bytes"],
+            hash_seed=self._job["hash_seed"],
+            spec=json.dumps(spec).encode(),
+        )
+
+    def _hear_compiler(self, event: dict[str, Any]) -> dict[str, Any] | None:
+        """Take what the script's process says before it is the script's."""
+        if event["event"] == "script" and self._compiled is None:
+            self._compiled = event
+            self.duo.refused_to_compile = event.get("ok") is not True
+        elif event["event"] == "names" and self._names is None:
+            self._names = {"names": event.get("names") or {}, "exported": event.get("exported")}
+            return self._names
+        return None
+
+    def _take(self, event: dict[str, Any]) -> None:
+        kind = event["event"]
+        if self.report is not None and kind == "flag":
+            self._suspicious.append(clean(event.get("name"), 60))
+        elif self.report is not None:
+            if kind == "collected":
+                self._remove_tests()
+            self.report.take(event)
+        elif kind == "refused":
+            self._why_not = self._why_not or f"the tests cannot be collected without the script: {event.get('why')}"
+        elif kind == "expected":
+            self._expect(event.get("ids"))
+
+    def _remove_tests(self) -> None:
+        """Leave no test on the disk once they are loaded: no link of the script can lead to one."""
+        for path in self._files:
+            path.unlink(missing_ok=True)
+
+    def _expect(self, ids: Any) -> None:
+        ids = [clean(test, 400) for test in ids] if isinstance(ids, list) else []
+        if not ids:
+            self._why_not = "the test file holds no tests"
+        elif len(set(ids)) != len(ids):
+            self._why_not = "two tests have the same id"
+        else:
+            self.report = RunReport(ids, self._first, self._last)
+            self.duo.expect(len(ids))
