@@ -8,7 +8,7 @@ import ast
 from collections.abc import Iterator
 
 from . import suspicious_classes
-from .suspicious_table import EXCUSED_STORES, FLAGS, READ_OF_CODE, SIGNS, TRACEBACK_CALLS, UNSCANNED
+from .suspicious_table import EXCUSED_STORES, FLAGS, READ_OF_CODE, SIGNS, TRACEBACK_CALLS, UNSCANNED, words
 
 __all__ = ["FLAGS", "UNSCANNED", "scan", "scan_source"]
 
@@ -22,14 +22,19 @@ _BY_DOTTED = {name: sign.flag for sign in SIGNS for name in sign.dotted}
 _BY_MODULE = {name: sign.flag for sign in SIGNS for name in sign.modules}
 _TEXTS = tuple((sign.text, sign.flag) for sign in SIGNS if sign.text is not None)
 
-_RUNNERS = frozenset({"exec", "eval", "compile", "__import__", "importlib.import_module", "getattr"})
-_DECODERS = frozenset({"a85decode", "b16decode", "b32decode", "b64decode", "b85decode", "chr", "decode"}) | {
-    *("decompress", "fromhex", "maketrans", "translate", "unhexlify", "urlsafe_b64decode"),
-}
-_ON_DESCRIPTORS = frozenset({"open", "socket.fromfd"}) | {
-    f"os.{name}"
-    for name in ("close", "dup", "dup2", "fdopen", "ftruncate", "lseek", "pread", "pwrite", "read", "write")
-}
+_RUNNERS = frozenset(words("exec eval compile __import__ importlib.import_module getattr"))
+_DECODERS = frozenset(
+    words(
+        "a85decode b16decode b32decode b64decode b85decode chr decode decompress fromhex maketrans translate "
+        "unhexlify urlsafe_b64decode"
+    )
+)
+_ON_DESCRIPTORS = frozenset(
+    words(
+        "open os.close os.dup os.dup2 os.fdopen os.ftruncate os.lseek os.pread os.pwrite os.read os.write "
+        "socket.fromfd"
+    )
+)
 
 
 def scan_source(source: bytes) -> list[str]:
@@ -65,6 +70,8 @@ class _Scan:
         """Nodes whose parents make them harmless."""
         self._modules: dict[str, str] = {}
         """What a name of the script stands for: a module, or something imported from one."""
+        self._names: dict[int, str] = {}
+        """What was found out about a node, because chains of attributes may be long."""
         self._counters: set[str] = set()
         """Names that count through a range."""
         self._built: set[str] = set()
@@ -73,6 +80,7 @@ class _Scan:
             self._learn_import(node)
         for node in nodes:
             self._learn_value(node)
+        self._names.clear()  # of what was asked before all was learnt
 
     def flags(self) -> Iterator[str]:
         for node in self._nodes:
@@ -92,6 +100,8 @@ class _Scan:
                     self._modules[alias.asname or alias.name] = f"{module}.{alias.name}"
             case ast.Expr(value=ast.Constant()):
                 self._excused.add(id(node.value))
+            case _:
+                pass
 
     def _learn_value(self, node: ast.AST) -> None:
         match node:
@@ -107,9 +117,17 @@ class _Scan:
                     self._modules.setdefault(name, dotted)
                 elif self._is_built(value):
                     self._built.add(name)
+            case _:
+                pass
 
     def _imported(self, node: ast.AST) -> str:
         """Name what an expression takes from a module; empty where it takes nothing from any."""
+        found = self._names.get(id(node))
+        if found is None:
+            found = self._names[id(node)] = self._taken_from(node)
+        return found
+
+    def _taken_from(self, node: ast.AST) -> str:
         match node:
             case ast.Name(id=name):
                 return self._modules.get(name, "")
@@ -123,8 +141,11 @@ class _Scan:
                 root = self._imported(base)
                 return f"{root}.{attr}" if root else ""
             case ast.Subscript(value=held, slice=ast.Constant(value=str(attr))):
-                root = self._imported(_namespace_of(held))
+                module = _namespace_of(held)
+                root = "" if module is None else self._imported(module)
                 return f"{root}.{attr}" if root else ""
+            case _:
+                pass
         return ""
 
     def _dotted(self, node: ast.AST) -> str:
@@ -152,10 +173,17 @@ class _Scan:
             case ast.Subscript():
                 yield from _flag(_BY_DOTTED, self._imported(node))
                 self._excuse_own_module(node)
+            case ast.Dict(keys=keys):
+                # Whoever evaluates an expression with these taken away is careful.
+                self._excused.update(
+                    id(key) for key in keys if key is not None and _folded(key) == "__builtins__"
+                )
             case ast.Constant() | ast.BinOp():
                 yield from self._of_text(node)
             case ast.Call():
                 yield from self._of_call(node)
+            case _:
+                pass
 
     def _of_imports(self, names: list[str]) -> Iterator[str]:
         for name in names:
@@ -216,6 +244,8 @@ class _Scan:
                 return number >= FIRST_PRIVATE_FD and not isinstance(number, bool)
             case ast.Name(id=name):
                 return name in self._counters
+            case _:
+                pass
         return False
 
     def _is_built(self, node: ast.AST) -> bool:
@@ -223,11 +253,7 @@ class _Scan:
         if isinstance(node, ast.Name):
             return node.id in self._built
         for part in ast.walk(node):
-            if isinstance(part, ast.Call):
-                name = getattr(part.func, "attr", "") or getattr(part.func, "id", "")
-                if name in _DECODERS:
-                    return True
-            if _is_reversal(part):
+            if {getattr(part, "attr", ""), getattr(part, "id", "")} & _DECODERS or _is_reversal(part):
                 return True
         return not isinstance(node, ast.Constant) and bool(_folded(node))
 
@@ -237,20 +263,24 @@ def _flag(table: dict[str, str], name: str) -> Iterator[str]:
         yield table[name]
 
 
-def _namespace_of(node: ast.AST) -> ast.AST:
+def _namespace_of(node: ast.AST) -> ast.AST | None:
     """Return the module of `vars(module)` and `module.__dict__`."""
     match node:
         case ast.Call(func=ast.Name(id="vars"), args=[module]):
             return module
         case ast.Attribute(value=module, attr="__dict__"):
             return module
-    return ast.Pass()
+        case _:
+            pass
+    return None
 
 
 def _is_reversal(node: ast.AST) -> bool:
     match node:
         case ast.Subscript(slice=ast.Slice(lower=None, upper=None, step=ast.UnaryOp(op=ast.USub()))):
             return True
+        case _:
+            pass
     return False
 
 
@@ -271,4 +301,6 @@ def _folded(node: ast.AST, depth: int = 0) -> str:
             return glue.join(parts) if all(parts) else ""
         case ast.Subscript(value=inner) if _is_reversal(node):
             return _folded(inner, depth + 1)[::-1]
+        case _:
+            pass
     return ""

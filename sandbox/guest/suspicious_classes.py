@@ -3,16 +3,18 @@
 import ast
 from collections.abc import Iterator, Sequence
 
-BINARY = frozenset({"__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "__contains__"}) | {
-    "__instancecheck__",
-    "__subclasscheck__",
-    "__subclasshook__",
-}
-UNARY = frozenset({"__hash__", "__bool__"})
-COMPARISONS = BINARY - {"__contains__", "__instancecheck__", "__subclasscheck__", "__subclasshook__"} | UNARY
-BUILTINS = frozenset({"bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int"}) | {
-    *("list", "set", "str", "tuple", "OrderedDict", "defaultdict", "Decimal", "Fraction", "UserDict"),
-}
+from .suspicious_table import words
+
+_ORDER = words("__eq__ __ne__ __lt__ __le__ __gt__ __ge__")
+BINARY = frozenset(_ORDER + words("__contains__ __instancecheck__ __subclasscheck__ __subclasshook__"))
+UNARY = frozenset(words("__hash__ __bool__"))
+COMPARISONS = frozenset(_ORDER) | UNARY
+BUILTINS = frozenset(
+    words(
+        "bool bytearray bytes complex dict float frozenset int list set str tuple "
+        "OrderedDict defaultdict Decimal Fraction UserDict"
+    )
+)
 CONSTANT, BUILTIN, LIE = "constant_comparison", "builtin_comparison", "class_lie"
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -57,6 +59,8 @@ def _bound(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
                     yield key.value, value
         case ast.Call(keywords=keywords):
             yield from ((keyword.arg or "", keyword.value) for keyword in keywords)
+        case _:
+            pass
 
 
 def _answers_blindly(name: str, function: _Function) -> bool:
