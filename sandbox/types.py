@@ -24,6 +24,8 @@ class Level(StrEnum):
     """Tests and script run in different processes under different users."""
 
 
+GRADED: Final = (Level.PROCESS, Level.SHARED)
+"""The levels at which tests are run."""
 DEFAULT_LEVEL: Final = Level.PROCESS
 """How tests are graded where nobody says otherwise: tasks' own tests, `score` and `run --tests`."""
 
