@@ -39,6 +39,8 @@ class Scored:
     """A Verdict, or INVALID_ROW."""
     line: dict[str, Any] | None
     """None where the result was there already."""
+    level: Level | None = None
+    """None where nothing could be judged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +88,7 @@ def score_row(row: Row | BadRow, tools: Tools, known: Lookup = lambda _key: None
         return _failed(row, digest(["unclean", row.id]), str(exc))
     there = known(plan.key)
     if there is not None:
-        return Scored(key=plan.key, verdict=there, line=None)
+        return Scored(key=plan.key, verdict=there, line=None, level=plan.level)
     try:
         runs = dict(_runs(plan, tools))
     except SandboxError as exc:
@@ -176,7 +178,8 @@ def _judged(plan: _Plan, runs: dict[str, RunResult]) -> Scored:
     script = plan.cleaned or Script(code=plan.script, outcome=CleanOutcome.RAW)
     verdict = attempt_verdict(script, last, truncated=row.truncated)
     body = facts(runs, str(verdict), level=plan.level, script=plan.cleaned)
-    return _scored(row, plan.key, body, failed_part=None if verdict is Verdict.PASSED else part)
+    failed_part = None if verdict is Verdict.PASSED else part
+    return replace(_scored(row, plan.key, body, failed_part=failed_part), level=plan.level)
 
 
 def _failed(row: Row, key: str, why: str) -> Scored:

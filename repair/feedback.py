@@ -129,7 +129,7 @@ _GRADING = re.compile(r"[^.;\n]*grading: ?shared[^.;\n]*[.;]?")
 def _cannot_cross(message: str) -> str:
     """Say which value it was; how tests are graded is none of the model's business."""
     what = _cut(" ".join(_scrub(_GRADING.sub("", message)).split()), _VALUE_CHARS)
-    return f"The tests cannot use a value that the script gave them: {what}"
+    return "The tests cannot use a value that the script gave them" + (f": {what}" if what else ".")
 
 
 def _limit_detail(_script: Script, shown: RunResult) -> str:
