@@ -40,11 +40,10 @@ class BothLevels:
                 f"reference {number} passes the {part} tests at level process, "
                 f"but not at level shared: {why_failed(shared)}"
             )
-        if passes != [False, True]:
+        if passes != [False, True] or not needy:
             return ""
         return (
-            f"reference {number} passes the {part} tests at level shared only; "
-            f"{self._listed(needy) or why_failed(process)}; {MEND}"
+            f"reference {number} passes the {part} tests at level shared only; {self._listed(needy)}; {MEND}"
         )
 
     def notes(self, level: Level) -> Iterator[str]:
@@ -59,8 +58,6 @@ class BothLevels:
 
     @staticmethod
     def _listed(needy: dict[str, str]) -> str:
-        if not needy:
-            return ""
         shown = [f"{test} ({reason})" for test, reason in list(needy.items())[:_SHOWN_TESTS]]
         more = len(needy) - len(shown)
         return "tests that need it: " + ", ".join(shown) + (f" and {more} more" if more else "")
