@@ -82,7 +82,11 @@ def _flags(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 @click.option("--policy", type=click.Choice([str(policy) for policy in Policy]), help="What feedback shows.")
 @click.option("--style", type=click.Choice(["chat", "fresh"]), help="How repairs are asked for.")
 @click.option("--holdout", type=click.Choice(["passed", "always"]), help="When the holdout runs.")
-@click.option("--grading", type=click.Choice(GRADED), help="How tests are graded where a task does not say.")
+@click.option(
+    "--grading",
+    type=click.Choice([str(level) for level in GRADED]),
+    help="How tests are graded where a task does not say.",
+)
 @click.option("--slots", type=click.IntRange(1, 256), metavar="N", help="Containers at a time.")
 @click.option("--runtime", help="Docker runtime, such as runsc.")
 @click.option("--runs-dir", type=click.Path(path_type=Path), help="Default: ./runs.")
