@@ -6,6 +6,7 @@ import pytest
 
 from prompts.tasks import batch_root, load
 from sandbox.guest import suspicious
+from sandbox.guest.compiling import suspicious_flags
 from sandbox.guest.suspicious_table import FLAGS, UNSCANNED
 
 
@@ -247,3 +248,18 @@ def test_whatever_comes_is_answered(source):
 def test_what_is_not_looked_at_is_said(source):
     """A script that is too long or too large a tree is not taken for a harmless one."""
     assert suspicious.scan_source(source) == [UNSCANNED]
+
+
+@pytest.mark.parametrize(
+    ("event", "flags"),
+    [
+        (None, [UNSCANNED]),
+        ({"flags": ["heap", "frames"]}, ["frames", "heap"]),
+        ({"flags": ["\x1b[2J", "frames", 7, None]}, ["frames"]),
+        ({"flags": "frames"}, []),
+        ({}, []),
+    ],
+)
+def test_only_known_flags_leave_the_container(event, flags):
+    """A compiler that died before it could look is said; whatever is no flag is dropped."""
+    assert suspicious_flags(event) == flags
