@@ -14,7 +14,7 @@ from evaluator.errors import ConfigProblem
 from repair.feedback import Policy
 from repair.llm import Sampling
 from repair.loop import LoopConfig, Style
-from sandbox.types import PROFILES, Level
+from sandbox.types import DEFAULT_LEVEL, PROFILES, Level
 
 DEFAULT_FILE = "bench.toml"
 _SECRET = re.compile(r"(?i)(x-)?(api[_-]?key|authorization|password|secret|(access|auth|bearer)[_-]?token)")
@@ -121,7 +121,8 @@ class SandboxSection(_Section):
     """Containers kept ready on each engine; None: one more than its slots."""
     runtime: str | None = None
     """Docker runtime, such as runsc; None: the engine's default."""
-    grading: Level = Level.SHARED
+    grading: Level = DEFAULT_LEVEL
+    """Level at which tests are graded, unless their task says another one."""
     profile: str = "default"
     wall_s: Annotated[float, Field(gt=0, le=3600)] = 15.0
     cpu_s: Annotated[float, Field(gt=0, le=3600)] = 10.0
@@ -130,8 +131,8 @@ class SandboxSection(_Section):
     def _known_profile(self) -> "SandboxSection":
         if self.profile not in PROFILES:
             raise ValueError(f"profile {self.profile!r} is not one of {', '.join(PROFILES)}")
-        if self.grading is not Level.SHARED:
-            raise ValueError(f"grading {str(self.grading)!r} is not available; use 'shared'")
+        if self.grading is Level.PROGRAM:
+            raise ValueError("grading 'program' runs no tests; use 'process' or 'shared'")
         return self
 
 

@@ -5,14 +5,15 @@ import builtins
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from evaluator.control_levels import BothLevels, why_failed
 from evaluator.errors import ConfigProblem
 from evaluator.jobs import JobMaker, Part
+from evaluator.skips import common_skips, skipped
 from prompts.tasks import Task
 from sandbox.backend import Sandbox
-from sandbox.types import RunResult, TestOutcome
+from sandbox.types import GRADED, Level, RunResult
 from sandbox.verdict import RunVerdict, judge
 
-_SKIPS = frozenset({TestOutcome.SKIPPED, TestOutcome.XFAILED})
 _PARTS: tuple[Part, ...] = ("shown", "holdout")
 
 
@@ -28,6 +29,10 @@ class ControlReport:
     """What could not be proven, and why; no reason to refuse the task."""
     may_skip: dict[Part, tuple[str, ...]] = field(default_factory=dict)
     """Test ids that every reference skips or shows as an expected failure, by part."""
+    level: Level | None = None
+    """Level at which the tests that decide are graded; None without tests."""
+    needs_shared: dict[Part, tuple[str, ...]] = field(default_factory=dict)
+    """Test ids that a reference passes at level shared only, by part; for parts where both were tried."""
     runs: int = 0
 
     @property
@@ -37,9 +42,17 @@ class ControlReport:
 
 
 def check_task(
-    task: Task, sandbox: Sandbox, *, jobs: JobMaker | None = None, wrong: bool = True
+    task: Task,
+    sandbox: Sandbox,
+    *,
+    jobs: JobMaker | None = None,
+    wrong: bool = True,
+    both_levels: bool = False,
 ) -> ControlReport:
     """Run the controls of `task`; without `wrong`, only references and empty solutions.
+
+    References that fail at level process are tried at level shared; with `both_levels`, every reference
+    is tried at both.
 
     Raises:
         SandboxError: a control gave no trustworthy result.
@@ -47,7 +60,8 @@ def check_task(
     """
     if task.tests is None and task.holdout is None:
         return ControlReport(task_id=task.task_id, controlled=False, notes=("no tests: nothing to control",))
-    control = _Control(task, sandbox, jobs or JobMaker())
+    maker = jobs or JobMaker()
+    control = _Control(task, sandbox, maker, both_levels=both_levels)
     try:
         problems = tuple(control.problems(wrong=wrong))
     except ConfigProblem as error:
@@ -55,8 +69,10 @@ def check_task(
     return ControlReport(
         task_id=task.task_id,
         problems=problems,
-        notes=tuple(_notes(task)),
+        notes=(*_notes(task), *control.level_notes()),
         may_skip=control.may_skip,
+        level=maker.deciding_level(task),
+        needs_shared=control.levels.needs_shared,
         runs=control.runs,
     )
 
@@ -76,11 +92,13 @@ def skeleton(task: Task) -> str:
 class _Control:
     """The runs of one task, with what they showed so far."""
 
-    def __init__(self, task: Task, sandbox: Sandbox, jobs: JobMaker) -> None:
+    def __init__(self, task: Task, sandbox: Sandbox, jobs: JobMaker, *, both_levels: bool) -> None:
         self._task = task
         self._sandbox = sandbox
         self._jobs = jobs
         self._parts = tuple(part for part in _PARTS if self._tests(part) is not None)
+        self._both_levels = both_levels and set(GRADED) <= sandbox.levels()
+        self.levels = BothLevels()
         self.may_skip: dict[Part, tuple[str, ...]] = {}
         self.runs = 0
 
@@ -100,18 +118,38 @@ class _Control:
         skips = (*job.may_skip, *self.may_skip.get(part, ()))
         return self._sandbox.run(replace(job, may_skip=skips))
 
+    def _run_at_other_level(self, script: str, part: Part) -> RunResult:
+        self.runs += 1
+        job = self._jobs.job(self._task, script, part)
+        other = Level.SHARED if job.level is Level.PROCESS else Level.PROCESS
+        result = self._sandbox.run(replace(job, level=other))
+        return replace(result, may_skip=tuple(skipped(result)))
+
+    def _mend(self, number: int, part: Part, result: RunResult) -> str:
+        """Try a reference at the other level, too, where that may tell something; say what mends it."""
+        failed = judge(result) is not RunVerdict.PASSED
+        may_help = result.level is Level.PROCESS and Level.SHARED in self._sandbox.levels()
+        if not self._both_levels and not (failed and may_help):
+            return ""
+        other = self._run_at_other_level(self._task.references[number - 1], part)
+        return self.levels.compare(number, part, result, other)
+
+    def level_notes(self) -> Iterator[str]:
+        """Say what trying both levels showed."""
+        if self._both_levels and self._task.references:
+            yield from self.levels.notes(self._jobs.deciding_level(self._task))
+
     def _references(self, part: Part) -> Iterator[str]:
         results = [self._run(script, part) for script in self._task.references]
         if not results:
             return
-        skipped = set.intersection(*(_skipped(result) for result in results))
-        self.may_skip[part] = tuple(sorted(skipped))
+        self.may_skip[part] = common_skips(results)
         allowed = [replace(result, may_skip=self.may_skip[part]) for result in results]
         for number, result in enumerate(allowed, start=1):
-            verdict = judge(result)
-            if verdict is not RunVerdict.PASSED:
-                yield f"reference {number} does not pass the {part} tests: {_why(result, verdict)}"
-            elif len(skipped) == len(result.tests):
+            mend = self._mend(number, part, result)
+            if judge(result) is not RunVerdict.PASSED:
+                yield mend or f"reference {number} does not pass the {part} tests: {why_failed(result)}"
+            elif len(self.may_skip[part]) == len(result.tests):
                 yield f"reference {number} skips every one of the {part} tests: they prove nothing"
 
     def _empty(self) -> Iterator[str]:
@@ -129,31 +167,11 @@ class _Control:
                 yield f"wrong solution {number} passes the {tests} tests: add a test that it fails"
 
 
-def _skipped(result: RunResult) -> set[str]:
-    return {test.id for test in result.tests if test.outcome in _SKIPS}
-
-
 def _notes(task: Task) -> Iterator[str]:
     if not task.references:
         yield "no reference: nothing proves that the tests can be passed"
     if not task.wrong:
         yield "no wrong solution: nothing proves that the tests catch a plausible mistake"
-
-
-def _why(result: RunResult, verdict: RunVerdict) -> str:
-    if result.tests_error:
-        return f"{verdict}; {_first_line('', result.tests_error)}"
-    if result.exception is not None:
-        return f"{verdict}; {_first_line(result.exception.exc_type, result.exception.message)}"
-    for test in result.tests:
-        if test.outcome is not TestOutcome.PASSED and test.id not in result.may_skip:
-            return f"{verdict}; {test.id} {test.outcome}: {_first_line(test.exc_type, test.message)}"
-    return str(verdict)
-
-
-def _first_line(kind: str, message: str) -> str:
-    line = message.strip().partition("\n")[0]
-    return f"{kind}: {line}" if kind and line else kind or line or "no reason given"
 
 
 def _hollow(node: ast.stmt) -> Iterator[str]:

@@ -89,6 +89,7 @@ def _entry(place: Path, trajectory: Trajectory) -> dict[str, Any]:
         "template": first.template,
         "sample": first.sample,
         "arm": str(first.arm),
+        "level": str(first.level),
         "attempts": [outcome(attempt) for attempt in trajectory.attempts],
         "complete": trajectory.complete,
     }

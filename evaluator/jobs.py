@@ -48,18 +48,15 @@ class JobMaker:
         )
 
     def level(self, task: Task, part: Part = "shown") -> Level:
-        """How far the tests of this part are kept from the script.
-
-        Raises:
-            ConfigProblem: the task asks for a level that is not available.
-        """
+        """How far the tests of this part are kept from the script: the task's own word, else the run's."""
         tests = task.tests if part == "shown" else task.holdout
         if tests is None or task.grading == Level.PROGRAM:
             return Level.PROGRAM
-        level = Level(task.grading) if task.grading else self.section.grading
-        if level is Level.PROCESS:
-            raise ConfigProblem(f"{task.path}: `grading: process` is not available yet; leave it out")
-        return level
+        return Level(task.grading) if task.grading else self.section.grading
+
+    def deciding_level(self, task: Task) -> Level:
+        """How far the tests that decide success are kept from the script: the holdout, if there is one."""
+        return self.level(task, "shown" if task.holdout is None else "holdout")
 
     def _limits(self, task: Task) -> Limits:
         base = Limits(wall_s=self.section.wall_s, cpu_s=self.section.cpu_s)

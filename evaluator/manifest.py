@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from evaluator.jobs import basis
+from evaluator.jobs import PARTS, JobMaker, basis
 from evaluator.journal import now
 from evaluator.plan import Plan
 from evaluator.records import Manifest, TaskEntry
@@ -38,7 +38,7 @@ def new_run_id() -> str:
 
 
 def make_manifest(
-    plan: Plan, run_id: str, image: ImageInfo, levels: Iterable[Level], warnings: Iterable[str] = ()
+    plan: Plan, run_id: str, image: ImageInfo, jobs: JobMaker, warnings: Iterable[str] = ()
 ) -> Manifest:
     """Write down everything that is fixed for a run."""
     return Manifest(
@@ -57,6 +57,7 @@ def make_manifest(
                 has_holdout=task.holdout is not None,
                 tags=task.tags,
                 difficulty=task.difficulty or "",
+                level=jobs.deciding_level(task),
             )
             for task in plan.tasks
         ),
@@ -64,12 +65,17 @@ def make_manifest(
         models=tuple(model.entry for model in plan.models),
         samples=plan.config.bench.samples,
         image=image,
-        levels=tuple(sorted(levels)),
+        levels=tuple(sorted(_levels(plan, jobs))),
         host=_host(),
         packages={name: metadata.version(name) for name in _PACKAGES},
         git=_git(Path(__file__).resolve().parent),
         warnings=tuple(warnings),
     )
+
+
+def _levels(plan: Plan, jobs: JobMaker) -> set[Level]:
+    parts = [(task, part) for task in plan.tasks for part in PARTS if part == "shown" or task.holdout]
+    return {jobs.level(task, part) for task, part in parts}
 
 
 def version() -> str:

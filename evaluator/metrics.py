@@ -68,12 +68,14 @@ class Cost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """All numbers of one model, or of one model on one batch or under one template; of one basis."""
+    """All numbers of one model, or of one model on one batch, template or level; of one basis."""
 
     basis: Basis
     model: str
     batch: str | None
     template: str | None
+    levels: tuple[str, ...]
+    """Every level of grading that the numbers hold."""
     tasks: int
     families: int
     planned: int
@@ -99,6 +101,11 @@ class Group:
     """None where a server reported no usage."""
     first_outcomes: dict[str, int]
     final_outcomes: dict[str, int]
+    suspicious: dict[str, int]
+    """Samples by flag of suspicious code, in any of their attempts. No other number depends on them."""
+    suspicious_samples: int
+    suspicious_successes: int
+    """Of those samples, the ones whose script that held is a success and is flagged itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,14 +135,14 @@ def unscored_share(group: Group) -> float:
 
 
 def groups(run: RunData, *, by: str | None = None) -> tuple[Group, ...]:
-    """Compute all numbers per basis and model, and per `by` ("batch" or "template") if given; sorted."""
+    """Compute all numbers per basis and model, and per `by` (batch, template or level) if given; sorted."""
 
     def key(sample: Sample) -> tuple[int, str, str]:
         return (BASES.index(sample.basis), sample.model, str(getattr(sample, by)) if by else "")
 
-    # Batches get no curves of their own: too few tasks for a band worth drawing.
+    # Batches and levels get no curves of their own: too few tasks for a band worth drawing.
     return tuple(
-        group_numbers(run, tuple(members), by=by, curves=by != "batch")
+        group_numbers(run, tuple(members), by=by, curves=by in {None, "template"})
         for _, members in groupby(sorted(samples(run), key=key), key=key)
     )
 
@@ -157,6 +164,7 @@ def group_numbers(
         model=members[0].model,
         batch=members[0].batch if by == "batch" else None,
         template=members[0].template if by == "template" else None,
+        levels=tuple(sorted({member.level for member in members if member.level})),
         tasks=len({member.task_id for member in members}),
         families=len({member.family for member in members}),
         planned=len(members),
@@ -179,6 +187,9 @@ def group_numbers(
         by_tokens=tokens_curve(scored) if curves else (),
         first_outcomes=_count(outcome(m.attempts[0]) if m.attempts else UNSCORED for m in members),
         final_outcomes=_count(member.final for member in members),
+        suspicious=_count(flag for member in members for flag in member.suspicious),
+        suspicious_samples=sum(bool(member.suspicious) for member in members),
+        suspicious_successes=sum(_suspicious_success(member) for member in members),
     )
 
 
@@ -278,6 +289,10 @@ def _cost(scored: Sequence[Sample]) -> Cost:
         model_s=sum(one.model_s for one in spent),
         sandbox_s=sum(one.sandbox_s for one in spent),
     )
+
+
+def _suspicious_success(sample: Sample) -> bool:
+    return sample.success and sample.held is not None and bool(sample.held.suspicious)
 
 
 def _count(words: Iterable[str]) -> dict[str, int]:

@@ -123,6 +123,7 @@ class AttemptRecord(_CallRecord):
     """What was looked up instead of done again."""
     flags: tuple[str, ...] = ()
     suspicious: tuple[str, ...] = ()
+    """Signs that the script may aim at the tests; no verdict and no number depends on them."""
     feedback: BigText = ""
     """What the model was told for this call beyond the first prompt."""
     stop: str | None = None
@@ -156,6 +157,8 @@ class TaskEntry(BaseModel):
     has_holdout: bool
     tags: tuple[str, ...] = ()
     difficulty: str = ""
+    level: Level | None = None
+    """Level at which the tests that decide are graded; None in runs of before it was written down."""
 
 
 class ModelEntry(BaseModel):

@@ -39,6 +39,8 @@ class Sample:
     template: str
     number: int
     basis: Basis
+    level: str
+    """Level of grading; empty where a run of before it was written down has no attempt."""
     trajectory: Trajectory | None
     spent: tuple[Spent, ...] = ()
 
@@ -78,6 +80,11 @@ class Sample:
         if not self.scored:
             return UNSCORED
         return outcome(self.held or self.attempts[-1])
+
+    @property
+    def suspicious(self) -> tuple[str, ...]:
+        """Flags of suspicious code in any of its attempts, sorted."""
+        return tuple(sorted({flag for attempt in self.attempts for flag in attempt.suspicious}))
 
     @property
     def rounds(self) -> tuple[int, ...]:
@@ -162,9 +169,16 @@ def _sample(
         template=template,
         number=number,
         basis=trajectory.first.basis if trajectory else basis,
+        level=_level(task, trajectory),
         trajectory=trajectory,
         spent=tuple(spent(run, a) for a in trajectory.attempts) if trajectory else (),
     )
+
+
+def _level(task: TaskEntry | None, trajectory: Trajectory | None) -> str:
+    if trajectory is not None:
+        return str(trajectory.first.level)
+    return str(task.level) if task is not None and task.level is not None else ""
 
 
 def spent(run: RunData, attempt: AttemptRecord) -> Spent:

@@ -42,6 +42,8 @@ def _rows(run: RunResult | None, cleaned: Script | None) -> Iterator[str]:
     yield _facts(run)
     if run.flags:
         yield "flags: " + ", ".join(run.flags)
+    if run.suspicious:
+        yield f"suspicious code (no verdict depends on it): {one_line(', '.join(run.suspicious), _WIDTH)}"
     if run.contended is not None:
         yield "run again alone: it hit a time limit while it waited for a CPU"
     yield from _stream("stdout", run.stdout)

@@ -161,7 +161,7 @@ def _record(attempt: Attempt, spec: SampleSpec, tools: Tools, notes: _Notes) -> 
         completion_key=notes.completion_key,
         reply_sha256=text_sha256(completion.text if completion else ""),
         basis=basis(spec.task),
-        level=tools.jobs.level(spec.task, "holdout" if spec.task.holdout else "shown"),
+        level=tools.jobs.deciding_level(spec.task),
         script=ScriptRecord(
             code=script.code,
             sha256=script.sha256,
@@ -177,6 +177,7 @@ def _record(attempt: Attempt, spec: SampleSpec, tools: Tools, notes: _Notes) -> 
         has_holdout=spec.task.holdout is not None,
         reused=tuple(notes.reused),
         flags=_flags(attempt),
+        suspicious=attempt.shown.suspicious if attempt.shown else (),
         feedback=attempt.feedback,
         stop=attempt.stop,
         error=attempt.error,

@@ -7,6 +7,7 @@ from typing import Any
 from evaluator.config import SandboxSection, load_config
 from sandbox.backend import Sandbox
 from sandbox.hosts import DockerHost
+from sandbox.types import GRADED
 
 
 def sandbox_section(values: Mapping[str, Any]) -> SandboxSection:
@@ -21,6 +22,8 @@ def sandbox_section(values: Mapping[str, Any]) -> SandboxSection:
         "profile": values.get("profile"),
         "wall_s": values.get("limit_wall"),
         "cpu_s": values.get("limit_cpu"),
+        # Level program is a way to run scripts, none to grade tests.
+        "grading": values.get("grading") if values.get("grading") in GRADED else None,
     }
     return load_config(values.get("config"), {"sandbox": flags}).sandbox
 

@@ -10,6 +10,7 @@ from evaluator.jobs import JobMaker, Part
 from evaluator.keys import digest, text_sha256, verdict_key
 from evaluator.rows import BadRow, BrokenRow, Row
 from evaluator.sample import Cleaning
+from evaluator.skips import ReferenceSkips
 from evaluator.taskbook import Known, TaskBook
 from evaluator.verdict_line import facts
 from prompts.tasks import Task
@@ -38,6 +39,8 @@ class Scored:
     """A Verdict, or INVALID_ROW."""
     line: dict[str, Any] | None
     """None where the result was there already."""
+    level: Level | None = None
+    """None where nothing could be judged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +53,7 @@ class Tools:
     jobs: JobMaker
     book: TaskBook
     cleaner: Cleaning
+    skips: ReferenceSkips
     alone: bool = False
     """Run scripts as programs, whatever tests there are."""
 
@@ -84,9 +88,9 @@ def score_row(row: Row | BadRow, tools: Tools, known: Lookup = lambda _key: None
         return _failed(row, digest(["unclean", row.id]), str(exc))
     there = known(plan.key)
     if there is not None:
-        return Scored(key=plan.key, verdict=there, line=None)
+        return Scored(key=plan.key, verdict=there, line=None, level=plan.level)
     try:
-        runs = dict(_runs(plan, tools.run))
+        runs = dict(_runs(plan, tools))
     except SandboxError as exc:
         return _failed(row, plan.key, str(exc))
     return _judged(plan, runs)
@@ -104,8 +108,8 @@ def _plan(row: Row, tools: Tools) -> _Plan:
         script=script,
         cleaned=cleaned,
         jobs=jobs,
-        level=tools.jobs.level(task, parts[-1]),
-        key=_key(row, script, jobs, tools.image),
+        level=tools.jobs.deciding_level(task),
+        key=_key(row, script, jobs, tools.image, task.references),
     )
 
 
@@ -142,21 +146,26 @@ def _script(row: Row, task: Task, known: Known | None, cleaner: Cleaning) -> tup
     return cleaned.code, cleaned
 
 
-def _key(row: Row, script: str | None, jobs: Mapping[Part, Job], image: ImageInfo) -> str:
+def _key(
+    row: Row, script: str | None, jobs: Mapping[Part, Job], image: ImageInfo, references: tuple[str, ...]
+) -> str:
     """Key of a line: the row's id, and all that decides about its runs."""
     if script is None:
         runs = {"none": text_sha256(row.reply or "")}
     else:
         runs = {str(part): verdict_key(job, image) for part, job in jobs.items()}
-    return digest({"format": FORMAT, "id": row.id, "truncated": row.truncated, "runs": runs})
+    # What a reference skips, a script may skip.
+    sources = [text_sha256(source) for source in references]
+    parts = {"id": row.id, "truncated": row.truncated, "runs": runs, "references": sources}
+    return digest({"format": FORMAT, **parts})
 
 
-def _runs(plan: _Plan, run: Callable[[Job], RunResult]) -> Iterator[tuple[str, RunResult]]:
+def _runs(plan: _Plan, tools: Tools) -> Iterator[tuple[str, RunResult]]:
     """Run part after part until one does not pass."""
     if plan.script is None:
         return
     for part, job in plan.jobs.items():
-        result = run(job)
+        result = tools.skips.allow(plan.task, part, tools.run(job))
         yield part, result
         if judge(result) is not RunVerdict.PASSED:
             return
@@ -169,7 +178,8 @@ def _judged(plan: _Plan, runs: dict[str, RunResult]) -> Scored:
     script = plan.cleaned or Script(code=plan.script, outcome=CleanOutcome.RAW)
     verdict = attempt_verdict(script, last, truncated=row.truncated)
     body = facts(runs, str(verdict), level=plan.level, script=plan.cleaned)
-    return _scored(row, plan.key, body, failed_part=None if verdict is Verdict.PASSED else part)
+    failed_part = None if verdict is Verdict.PASSED else part
+    return replace(_scored(row, plan.key, body, failed_part=failed_part), level=plan.level)
 
 
 def _failed(row: Row, key: str, why: str) -> Scored:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -24,6 +24,8 @@ class Tally:
         self._console = console
         self._lock = threading.Lock()
         self.verdicts: Counter[str] = Counter()
+        self.levels: dict[str, Counter[bool]] = defaultdict(Counter)
+        """How many judged rows passed (True) and did not (False), by level of grading."""
         self.looked_up = 0
         self._said = self._started = time.monotonic()
         self._bar = Progress(
@@ -68,6 +70,8 @@ class Tally:
     def add(self, scored: Scored) -> None:
         """Count one row."""
         self.verdicts[scored.verdict] += 1
+        if scored.level is not None and scored.verdict not in OURS:
+            self.levels[str(scored.level)][scored.verdict == Verdict.PASSED] += 1
         self.looked_up += scored.line is None
         self._bar.update(self._task, tally=Text(self._state()))
         if not self._console.is_terminal and time.monotonic() - self._said >= _QUIET_EVERY_S:
@@ -83,6 +87,11 @@ class Tally:
             f"{self.invalid} invalid; {rate:.1f}/s"
         )
 
+    @staticmethod
+    def _rate(passed: int, judged: int) -> str:
+        rate = f"{passed / judged:.1%}" if judged else "no rate"
+        return f"passed {passed} of {judged} judged rows ({rate}), n = {judged}"
+
     def say(self, text: str, *, style: str = "") -> None:
         """Print one line above the moving one."""
         self._console.print(Text(text, style=style), soft_wrap=True)
@@ -91,9 +100,9 @@ class Tally:
         """Print the summary."""
         for verdict, count in self.verdicts.most_common():
             self.say(f"{count:>8}  {verdict}")
-        passed, judged = self.verdicts[str(Verdict.PASSED)], self.judged
-        rate = f"{passed / judged:.1%}" if judged else "no rate"
-        self.say(f"passed {passed} of {judged} judged rows ({rate}), n = {judged}")
+        self.say(self._rate(self.verdicts[str(Verdict.PASSED)], self.judged))
+        for level, rows in sorted(self.levels.items()):
+            self.say(f"  at level {level}: {self._rate(rows[True], rows.total())}")
         if self.looked_up:
             self.say(f"{self.looked_up} results were there already")
         if self.unscored:

@@ -41,7 +41,7 @@ def _of_run(run: RunResult | None) -> dict[str, Any]:
         run_facts: dict[str, Any] = dict.fromkeys(("exit_code", "signal", "killed_by"))
         run_facts |= {"wall_s": 0.0, "cpu_s": 0.0, "max_rss_bytes": 0, "run_delay_s": None}
         run_facts |= {"exception": None, "compiled": None, "tests_error": "", "stdout": "", "stderr": ""}
-        return {**run_facts, "flags": [], "contended": None}
+        return {**run_facts, "flags": [], "suspicious": [], "contended": None}
     return {
         "exit_code": run.exit_code,
         "signal": run.signal,
@@ -56,6 +56,7 @@ def _of_run(run: RunResult | None) -> dict[str, Any]:
         "stdout": run.stdout.text,
         "stderr": run.stderr.text,
         "flags": [str(flag) for flag in run.flags],
+        "suspicious": list(run.suspicious),
         "contended": None if run.contended is None else _first_run(run.contended),
     }
 

@@ -110,6 +110,8 @@ def _tests_detail(script: Script, shown: RunResult) -> str:
         return ""
     first = failing[0]
     lines = [f"{len(failing)} of {len(shown.tests)} tests do not pass. The first: {_cut(first.id, 120)}"]
+    if first.exc_type == _CANNOT_CROSS:
+        return "\n".join([*lines, _cannot_cross(first.message)])
     if first.got or first.expected:
         lines.append(f"expected: {_cut(first.expected, _VALUE_CHARS)}")
         lines.append(f"got:      {_cut(first.got, _VALUE_CHARS)}")
@@ -119,9 +121,29 @@ def _tests_detail(script: Script, shown: RunResult) -> str:
     return "\n".join(lines)
 
 
+_CANNOT_CROSS = "CannotCross"
+"""What the sandbox raises in a test for a value that cannot leave the script's process."""
+_GRADING = re.compile(r"[^.;\n]*grading: ?shared[^.;\n]*[.;]?")
+
+
+def _cannot_cross(message: str) -> str:
+    """Say which value it was; how tests are graded is none of the model's business."""
+    what = _cut(" ".join(_scrub(_GRADING.sub("", message)).split()), _VALUE_CHARS)
+    return "The tests cannot use a value that the script gave them" + (f": {what}" if what else ".")
+
+
 def _limit_detail(_script: Script, shown: RunResult) -> str:
+    ended = [test for test in shown.tests if test.outcome in _ENDED]
+    others = sum(test.outcome not in _ENDED and not _fine(test, shown) for test in shown.tests)
+    unfinished = any(test.outcome is TestOutcome.MISSING for test in shown.tests)
+    if ended and not unfinished:
+        line = f"{len(ended)} of {len(shown.tests)} tests ended this way. The first: {_cut(ended[0].id, 120)}"
+        return f"{line}\n{others} more do not pass." if others else line
     running = next((test for test in shown.tests if test.outcome is not TestOutcome.PASSED), None)
     return f"It was stopped in or before the test {_cut(running.id, 120)}." if running else ""
+
+
+_ENDED = frozenset({TestOutcome.TIMED_OUT, TestOutcome.CRASHED})
 
 
 _DETAILS: Mapping[Verdict, Callable[[Script, RunResult], str]] = {

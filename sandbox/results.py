@@ -69,6 +69,7 @@ def decode_result(job: Job, data: Mapping[str, Any]) -> RunResult:
         stdout=Stream(**data.get("stdout", {})),
         stderr=Stream(**data.get("stderr", {})),
         flags=tuple(Flag(flag) for flag in data["flags"]),
+        suspicious=tuple(data["suspicious"]),
         may_skip=job.may_skip,
         **facts,
     )

@@ -7,6 +7,7 @@ surrogates and NUL, and bounded in size, but not safe to print, to render or to 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -21,6 +22,12 @@ class Level(StrEnum):
     """Tests and script share one interpreter; guarded by evidence, not by a boundary."""
     PROCESS = "process"
     """Tests and script run in different processes under different users."""
+
+
+GRADED: Final = (Level.PROCESS, Level.SHARED)
+"""The levels at which tests are run."""
+DEFAULT_LEVEL: Final = Level.PROCESS
+"""How tests are graded where nobody says otherwise: tasks' own tests, `score` and `run --tests`."""
 
 
 class TestOutcome(StrEnum):
@@ -254,6 +261,9 @@ class RunResult:
     stdout: Stream = field(default_factory=Stream)
     stderr: Stream = field(default_factory=Stream)
     flags: tuple[Flag, ...] = ()
+    suspicious: tuple[str, ...] = ()
+    """Signs in the script's syntax tree that it may aim at the tests (`sandbox.guest.suspicious_table`);
+    no verdict depends on them."""
     may_skip: tuple[str, ...] = ()
     """Copied from the job: ids whose skip or xfail counts as passed."""
     contended: "RunResult | None" = None

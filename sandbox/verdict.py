@@ -38,6 +38,8 @@ def judge(result: RunResult) -> RunVerdict:
         return RunVerdict.SYNTAX_ERROR
     if result.level is Level.PROGRAM:
         return _judge_program(result)
+    if result.tests_error:
+        return RunVerdict.NO_TESTS
     return _judge_tests(result)
 
 
@@ -48,19 +50,24 @@ def _judge_program(result: RunResult) -> RunVerdict:
 
 
 def _judge_tests(result: RunResult) -> RunVerdict:
-    if result.tests_error:
-        return RunVerdict.NO_TESTS
     evidence = result.evidence or Evidence()
+    ended = {test.outcome for test in result.tests}
+    # At level process a test may be ended alone, and the run goes on. Where a signal ended the run, it is
+    # the signal that counts: anybody may send the one that the kernel sends when the time is used up.
+    if TestOutcome.TIMED_OUT in ended and result.signal is None:
+        return RunVerdict.TIMED_OUT
     if evidence.protocol_broken:
         return RunVerdict.TAMPERED
     if result.signal is not None:
+        return RunVerdict.CRASHED
+    if result.exception is None and evidence.expected and not _believable(evidence, result.tests):
+        return RunVerdict.TAMPERED
+    if TestOutcome.CRASHED in ended:
         return RunVerdict.CRASHED
     if result.exception is not None:
         return RunVerdict.RUNTIME_ERROR
     if not evidence.expected:
         return RunVerdict.NO_TESTS
-    if not _believable(evidence, result.tests):
-        return RunVerdict.TAMPERED
     return RunVerdict.PASSED if _all_passed(result) else RunVerdict.TESTS_FAILED
 
 

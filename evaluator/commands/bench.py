@@ -18,7 +18,6 @@ from evaluator.cli import EXIT_INTERRUPTED, EXIT_OURS, EXIT_THRESHOLD
 from evaluator.config import Config, differences, load_config, overlay
 from evaluator.errors import ConfigProblem, RunIncompatible, UsageProblem
 from evaluator.folders import run_folder
-from evaluator.jobs import PARTS, JobMaker
 from evaluator.journal import read_manifest
 from evaluator.log import configure_logging
 from evaluator.manifest import REDACTED, make_manifest, new_run_id
@@ -33,7 +32,7 @@ from evaluator.safe_text import one_line
 from evaluator.sandboxes import open_sandbox, reap_all, total_slots
 from repair.feedback import Policy
 from sandbox.errors import MendError
-from sandbox.types import Level
+from sandbox.types import GRADED
 
 DEMO_NOTE = "RECORDED DEMO: no model was measured. The replies ship with mendbench."
 
@@ -59,7 +58,7 @@ def _flags(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
             "seed": values["seed"],
         },
         "repair": {"repairs": values["repairs"], "policy": values["policy"], "style": values["style"]},
-        "sandbox": {"slots": values["slots"], "runtime": values["runtime"]},
+        "sandbox": {"slots": values["slots"], "runtime": values["runtime"], "grading": values["grading"]},
     }
 
 
@@ -83,6 +82,11 @@ def _flags(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 @click.option("--policy", type=click.Choice([str(policy) for policy in Policy]), help="What feedback shows.")
 @click.option("--style", type=click.Choice(["chat", "fresh"]), help="How repairs are asked for.")
 @click.option("--holdout", type=click.Choice(["passed", "always"]), help="When the holdout runs.")
+@click.option(
+    "--grading",
+    type=click.Choice([str(level) for level in GRADED]),
+    help="How tests are graded where a task does not say.",
+)
 @click.option("--slots", type=click.IntRange(1, 256), metavar="N", help="Containers at a time.")
 @click.option("--runtime", help="Docker runtime, such as runsc.")
 @click.option("--runs-dir", type=click.Path(path_type=Path), help="Default: ./runs.")
@@ -204,7 +208,7 @@ def _bench(plan: Plan, kept: Manifest | None, values: Mapping[str, Any], stack: 
     stop = threading.Event()
     stack.enter_context(_terminate_cleanly())
     controls = check_controls(plan, sandbox, errors, slots=slots, stop=stop)
-    manifest = make_manifest(plan, run_id, sandbox.image(), _levels(plan, controls.jobs), controls.warnings)
+    manifest = make_manifest(plan, run_id, sandbox.image(), controls.jobs, controls.warnings)
     folder.mkdir(parents=True, exist_ok=True)
     configure_logging(values["verbose"], folder / "log.jsonl")
     cleaner = stack.enter_context(Cleaner(workers=slots))
@@ -219,11 +223,6 @@ def _bench(plan: Plan, kept: Manifest | None, values: Mapping[str, Any], stack: 
         _say(errors, f"what is done is kept; continue with: mendbench bench --resume {folder}")
         raise
     return _conclude(run, folder, interrupted=outcome.interrupted, dead=outcome.dead_models, values=values)
-
-
-def _levels(plan: Plan, jobs: JobMaker) -> set[Level]:
-    parts = [(task, part) for task in plan.tasks for part in PARTS if part == "shown" or task.holdout]
-    return {jobs.level(task, part) for task, part in parts}
 
 
 def _conclude(

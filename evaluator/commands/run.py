@@ -20,18 +20,21 @@ from evaluator.verdict_line import dump, facts
 from repair.outcome import Verdict, attempt_verdict
 from repair.reply import plain
 from repair.script import CleanOutcome, Script
-from sandbox.types import Job, Level, Limits, RunResult
+from sandbox.types import DEFAULT_LEVEL, Job, Level, Limits, RunResult
 from sandbox.verdict import judge
 
 _STDIN = "-"
 _MAX_BYTES = 16 * 1024 * 1024
-_LEVELS = (str(Level.SHARED), str(Level.PROGRAM))
 
 
 @click.command("run")
 @click.argument("file")
 @click.option("--tests", metavar="T.py", help="A pytest file that imports the script as `solution`.")
-@click.option("--grading", type=click.Choice(_LEVELS), help="Default: shared with tests, program without.")
+@click.option(
+    "--grading",
+    type=click.Choice([str(level) for level in Level]),
+    help=f"Default: {DEFAULT_LEVEL} with tests, program without.",
+)
 @sandbox_options
 @click.option("--stdin", metavar="FILE", help="Standard input of the script.")
 @click.option("--arg", multiple=True, metavar="A", help="Argument of the script; may be repeated.")
@@ -45,12 +48,12 @@ def command(file: str, **values: Any) -> int:
 
     Exit code 0: it passed. 1: it did not.
     """
-    level = _level(values["grading"], values["tests"])
+    section = sandbox_section(values)
+    level = _level(values["grading"], values["tests"], section)
     text = _read(file)
     tests = _read(values["tests"]) if values["tests"] else None
     stdin = _read(values["stdin"]) if values["stdin"] else ""
     script = _script(text, values)
-    section = sandbox_section(values)
     job = Job(
         id=secrets.token_hex(16),
         script=script.code or "",
@@ -73,8 +76,8 @@ def command(file: str, **values: Any) -> int:
     return 0 if verdict is Verdict.PASSED else EXIT_THRESHOLD
 
 
-def _level(grading: str | None, tests: str | None) -> Level:
-    level = Level(grading) if grading else Level.SHARED if tests else Level.PROGRAM
+def _level(grading: str | None, tests: str | None, section: SandboxSection) -> Level:
+    level = Level(grading) if grading else section.grading if tests else Level.PROGRAM
     if level is Level.PROGRAM and tests:
         raise UsageProblem("--grading program runs no tests; leave out --tests, or --grading")
     if level is not Level.PROGRAM and not tests:

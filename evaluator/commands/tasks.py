@@ -1,20 +1,24 @@
 """mendbench tasks: list them, and prove them."""
 
 import json
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from evaluator.config import SandboxSection
 from evaluator.jobs import JobMaker, basis
 from evaluator.manifest import new_run_id
 from evaluator.safe_text import one_line
-from evaluator.sandboxes import open_sandbox, total_slots
+from evaluator.sandboxes import open_sandbox, sandbox_section, total_slots
 from evaluator.scheduler import side_by_side
 from prompts.tasks import Task, batch_root, load
+
+if TYPE_CHECKING:
+    from evaluator.controls import ControlReport
 
 _PATH = click.argument("path", required=False, type=click.Path(path_type=Path))
 _BATCH = click.option("--batch", multiple=True, help="Only this batch; may be repeated.")
@@ -66,25 +70,38 @@ def list_tasks(path: Path | None, batch: tuple[str, ...], task: tuple[str, ...],
 def check_tasks(
     path: Path | None, batch: tuple[str, ...], task: tuple[str, ...], slots: int | None, *, as_json: bool
 ) -> int:
-    """Run the controls of each task: references pass, empty and wrong solutions fail."""
+    """Run the controls of each task: references pass, empty and wrong solutions fail.
+
+    References are tried at both levels of grading; tests that need `grading: shared` are named.
+    """
     from evaluator.controls import check_task  # noqa: PLC0415 - only this command needs it
 
     tasks = load(path or batch_root(), batch or None, task or None)
-    section = SandboxSection()
+    section = sandbox_section({})
     maker = JobMaker(section=section)
     with open_sandbox(section, new_run_id(), slots=slots) as sandbox:
-        reports = side_by_side(
-            lambda item: check_task(item, sandbox, jobs=maker), tasks, total_slots(section, slots)
-        )
+        check = partial(check_task, sandbox=sandbox, jobs=maker, both_levels=True)
+        reports = side_by_side(check, tasks, total_slots(section, slots))
     if as_json:
-        rows = [{"task_id": r.task_id, "ok": not r.problems, "problems": list(r.problems)} for r in reports]
-        click.echo(json.dumps(rows, indent=1))
+        click.echo(json.dumps([_verdict(report) for report in reports], indent=1))
     else:
         for report in reports:
-            click.echo(f"{'ok  ' if not report.problems else 'FAIL'} {report.task_id}")
+            level = f" (level {report.level})" if report.level else ""
+            click.echo(f"{'ok  ' if not report.problems else 'FAIL'} {report.task_id}{level}")
             for problem in (*report.problems, *report.notes):
                 click.echo(f"     {one_line(problem, 400)}")
     return 1 if any(report.problems for report in reports) else 0
+
+
+def _verdict(report: "ControlReport") -> dict[str, object]:
+    return {
+        "task_id": report.task_id,
+        "ok": report.ok,
+        "level": report.level,
+        "needs_shared": {part: list(tests) for part, tests in report.needs_shared.items()},
+        "problems": list(report.problems),
+        "notes": list(report.notes),
+    }
 
 
 def _facts(task: Task) -> dict[str, object]:

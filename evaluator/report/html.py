@@ -49,6 +49,11 @@ class Cell:
         return sum(sample.scored for sample in self.samples)
 
     @property
+    def suspicious(self) -> tuple[str, ...]:
+        """Flags of suspicious code in any of the samples, sorted."""
+        return tuple(sorted({flag for sample in self.samples for flag in sample.suspicious}))
+
+    @property
     def shade(self) -> str:
         """Name the CSS class of the cell."""
         if not self.scored:
@@ -69,6 +74,8 @@ class Section:
     unranked: str
     by_batch: tuple[Group, ...]
     by_template: tuple[Group, ...]
+    by_level: tuple[Group, ...]
+    """Empty where all tasks are graded at one level."""
     interval_chart: Markup
     curves: tuple[tuple[str, Markup], ...]
     outcomes: tuple[str, ...]
@@ -145,6 +152,7 @@ def _section(
         unranked=why_unranked(rows),
         by_batch=tuple(_of(basis, groups(run, by="batch"))),
         by_template=tuple(_of(basis, groups(run, by="template"))) if several else (),
+        by_level=tuple(_of(basis, groups(run, by="level"))) if len(levels(members)) > 1 else (),
         interval_chart=charts.interval_chart(
             [row.group for row in rows], [colours[row.group.model] for row in rows], f"{basis}-intervals"
         ),

@@ -51,11 +51,14 @@ def _case(suite: ET.Element, sample: Sample) -> None:
         time=_seconds([sample]),
     )
     properties = ET.SubElement(case, "properties")
-    facts = {"basis": sample.basis, "attempts": len(sample.attempts), "final": sample.final}
+    facts = {"basis": sample.basis, "level": sample.level or "none"}
+    facts |= {"attempts": str(len(sample.attempts)), "final": sample.final}
+    if sample.suspicious:
+        facts["suspicious"] = ", ".join(sample.suspicious)
     if sample.attempts:
         facts["first"] = outcome(sample.attempts[0])
     for name, value in facts.items():
-        ET.SubElement(properties, "property", name=name, value=str(value))
+        ET.SubElement(properties, "property", name=name, value=_name(value))
     if sample.final != Verdict.PASSED:
         kind = "error" if sample.final == UNSCORED else "failure"
         ET.SubElement(case, kind, message=_name(sample.final)).text = clip(visible(_why(sample)), _TEXT_CHARS)

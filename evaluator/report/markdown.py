@@ -64,6 +64,9 @@ def _basis(run: RunData, basis: Basis, by_model: Sequence[Group]) -> str:
     if len(run.manifest.templates) > 1:
         by_template = [g for g in groups(run, by="template") if g.basis == basis]
         parts += ["### By template", _group_table(by_template, "template")]
+    if len(graded) > 1:
+        by_level = [g for g in groups(run, by="level") if g.basis == basis]
+        parts += ["### By level of grading", _group_table(by_level, "level")]
     parts += ["### Success by calls beyond the first", _curve(of_basis)]
     parts += ["### What became of the samples in the end", _outcomes(of_basis)]
     return "\n\n".join(part for part in parts if part)
@@ -109,7 +112,7 @@ def _group_table(listed: Sequence[Group], by: str) -> str:
         [
             [
                 escape(group.model),
-                escape(str(getattr(group, by))),
+                escape(", ".join(group.levels) if by == "level" else str(getattr(group, by))),
                 rate_text(group.pass_at_1),
                 rate_text(group.after_repair),
                 lift_text(group.lift),

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from evaluator.metrics import UNSCORED_LIMIT, Group, unscored_share
+from evaluator.report.words import BASIS_TITLES
 from evaluator.results import Sample, samples
 from evaluator.rundata import RunData
 
@@ -13,7 +14,9 @@ def notes(run: RunData, by_model: Sequence[Group]) -> list[str]:
     found = list(run.manifest.warnings)
     if run.manifest.finished is None:
         found.append("The run did not come to its end: what was not run is counted as unscored.")
+    found += _mixed_levels(by_model)
     found += [_unscored_note(group) for group in by_model if group.unscored]
+    found += [_suspicious_note(group) for group in by_model if group.suspicious_samples]
     found += [
         f"{group.model}: the server reported no token usage for {group.cost.calls_without_usage} of "
         f"{group.cost.calls} calls; token counts are lower bounds."
@@ -21,6 +24,27 @@ def notes(run: RunData, by_model: Sequence[Group]) -> list[str]:
         if group.cost.calls_without_usage
     ]
     return found + _repeat_notes(run)
+
+
+def _mixed_levels(by_model: Sequence[Group]) -> list[str]:
+    mixed: dict[str, set[str]] = defaultdict(set)
+    for group in by_model:
+        mixed[group.basis].update(group.levels)
+    return [
+        f"{BASIS_TITLES[basis]}: tasks are graded at different levels ({', '.join(sorted(found))}). Rates "
+        "over all of them hold verdicts that are not worth the same; the rates by level keep them apart."
+        for basis, found in mixed.items()
+        if len(found) > 1
+    ]
+
+
+def _suspicious_note(group: Group) -> str:
+    flags = ", ".join(f"{flag} {count}" for flag, count in group.suspicious.items())
+    return (
+        f"{group.model}: the code of {group.suspicious_samples} of {group.planned} samples is flagged as "
+        f"suspicious ({flags}); {group.suspicious_successes} of them succeed with it. "
+        "No verdict depends on a flag."
+    )
 
 
 def _unscored_note(group: Group) -> str:
@@ -55,4 +79,4 @@ def _repeat_notes(run: RunData) -> list[str]:
 
 def levels(listed: Iterable[Sample]) -> list[str]:
     """Return the levels of grading that these samples were judged at, sorted."""
-    return sorted({str(attempt.level) for sample in listed for attempt in sample.attempts})
+    return sorted({sample.level for sample in listed if sample.attempts})

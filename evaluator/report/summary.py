@@ -34,6 +34,7 @@ _DIGITS: Final = 6
 def summarise(run: RunData) -> dict[str, Any]:
     """Make the whole summary: JSON-ready, sorted, the same for the same run."""
     by_model, by_batch, by_template = groups(run), groups(run, by="batch"), groups(run, by="template")
+    by_level = groups(run, by="level")
     listed = samples(run)
     summary = {
         "type": "summary",
@@ -47,6 +48,7 @@ def summarise(run: RunData) -> dict[str, Any]:
                 _of(basis, by_model),
                 _of(basis, by_batch),
                 _of(basis, by_template),
+                _of(basis, by_level),
                 [sample for sample in listed if sample.basis == basis],
             )
             for basis in BASES
@@ -103,6 +105,7 @@ def _basis(
     by_model: Sequence[Group],
     by_batch: Sequence[Group],
     by_template: Sequence[Group],
+    by_level: Sequence[Group],
     listed: Sequence[Sample],
 ) -> dict[str, Any]:
     rows = leaderboard(by_model)
@@ -114,6 +117,7 @@ def _basis(
         "leaderboard": [{"rank": row.rank, **group_json(row.group)} for row in rows],
         "by_batch": [group_json(group) for group in by_batch],
         "by_template": [group_json(group) for group in by_template],
+        "by_level": [group_json(group) for group in by_level],
         "verdicts": _verdicts(listed),
     }
 

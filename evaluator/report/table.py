@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from evaluator.metrics import BASES, Row, groups, leaderboard, why_unranked
+from evaluator.metrics import BASES, Group, Row, groups, leaderboard, why_unranked
 from evaluator.report.figures import (
     ABSENT,
     THIN_SPACE,
@@ -44,7 +44,7 @@ _MODEL_CHARS: Final = 48
 
 def final_table(run: RunData, console: Console) -> None:
     """Print the leaderboard of every basis, with the level of grading and all that limits its meaning."""
-    by_model, listed = groups(run), samples(run)
+    by_model, by_level, listed = groups(run), groups(run, by="level"), samples(run)
     _banner(run, console)
     for reason in run.manifest.invalid:
         _line(console, f"INVALID: {reason}", "bold red")
@@ -54,12 +54,21 @@ def final_table(run: RunData, console: Console) -> None:
             graded = levels(sample for sample in listed if sample.basis == basis)
             _line(console, f"{BASIS_TITLES[basis]}; grading level: {', '.join(graded) or 'none'}", "bold")
             _leaderboard(console, rows)
+            if len(graded) > 1:
+                _by_level(console, [group for group in by_level if group.basis == basis])
             for level in graded:
                 _line(console, LEVEL_NOTES[level], "dim")
             _line(console, why_unranked(rows), "yellow")
     for note in notes(run, by_model):
         _line(console, f"note: {note}", "yellow")
     _banner(run, console)
+
+
+def _by_level(console: Console, of_basis: Sequence[Group]) -> None:
+    for group in of_basis:
+        rates = f"pass@1 {rate_text(group.pass_at_1)}, after repair {rate_text(group.after_repair)}"
+        where = f"{group.model} at level {', '.join(group.levels) or 'none'}"
+        _line(console, f"{where}: {rates} ({group.tasks} tasks)", "")
 
 
 def _banner(run: RunData, console: Console) -> None:

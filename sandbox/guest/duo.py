@@ -229,8 +229,10 @@ class Duo(Supervisor):
             self._bury(candidate.reason)
 
     def _reason_to_kill(self) -> str:
-        if self.refused_to_compile or self._facts.killed_for:
-            return self._facts.killed_for or "compile"
+        if self._facts.killed_for:
+            return self._facts.killed_for
+        if self.refused_to_compile and self._facts.settled:
+            return "compile"
         if self._candidate is not None and self._candidate.lines.broken:
             self._lines.broken = self._candidate.lines.broken
         return super()._reason_to_kill()

@@ -8,7 +8,7 @@ from typing import Any
 
 from . import kernel
 from .child import Plan
-from .compiling import UNCOMPILED
+from .compiling import UNCOMPILED, suspicious_flags
 from .duo import End
 from .evidence import Canary, RunReport, exception_of
 from .folders import CODE, own_folder, write
@@ -103,6 +103,7 @@ class _Flow:
         missing = {**UNCOMPILED, "message": f"the compiler {_how_it_ended(facts)}"}
         compiled = _compile_report(reports.get("script", missing))
         self._result["compiled"] = compiled
+        self._result["suspicious"] = suspicious_flags(reports.get("suspicious"))
         if not compiled["ok"]:
             return False
         if self._tests is None:

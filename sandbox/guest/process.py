@@ -6,7 +6,7 @@ import socket
 from typing import Any
 
 from .child import Child, Plan
-from .compiling import UNCOMPILED
+from .compiling import UNCOMPILED, suspicious_flags
 from .duo import Duo
 from .evidence import Canary, RunReport
 from .folders import CODE, own_folder, write_private
@@ -17,7 +17,7 @@ from .wire import clean
 STARTUP_S = 30.0
 STARTUP_CPU_S = 30
 KEPT_AT_MOST = 128 * 1024
-HELPER = 8
+MOST_FLAGS = 100
 
 
 class Process:
@@ -40,7 +40,8 @@ class Process:
         self._names: dict[str, Any] | None = None
         self.report: RunReport | None = None
         self._why_not = ""
-        self._suspicious: list[str] = []
+        self._scanned: dict[str, Any] | None = None
+        self._seen: list[str] = []
         self._token = os.urandom(12).hex()
         self._files = {
             CODE / "test_solution.py": tests,
@@ -66,6 +67,7 @@ class Process:
                 **{key: value if isinstance(value, int) else None for key, value in numbers.items()},
             },
             "tests_error": clean(self._why_not, 4000),
+            "suspicious": suspicious_flags({"flags": [*self._seen, *suspicious_flags(self._scanned)]}),
         }
 
     def _start_grader(self, host: int) -> Duo:
@@ -126,6 +128,8 @@ class Process:
         if event["event"] == "script" and self._compiled is None:
             self._compiled = event
             self.duo.refused_to_compile = event.get("ok") is not True
+        elif event["event"] == "suspicious" and self._scanned is None:
+            self._scanned = event
         elif event["event"] == "names" and self._names is None:
             self._names = {"names": event.get("names") or {}, "exported": event.get("exported")}
             return self._names
@@ -134,7 +138,8 @@ class Process:
     def _take(self, event: dict[str, Any]) -> None:
         kind = event["event"]
         if self.report is not None and kind == "flag":
-            self._suspicious.append(clean(event.get("name"), 60))
+            if len(self._seen) < MOST_FLAGS:
+                self._seen.append(clean(event.get("name"), 60))
         elif self.report is not None:
             if kind == "collected":
                 self._remove_tests()

@@ -443,16 +443,24 @@ class TestBadInput:
 
         assert bench(*words(recorded, small_tasks, "good", extra=flags)).returncode == 3
 
-    def test_level_that_is_not_there(self, bench, small_tasks, recorded):
-        """A task that asks for a level that is not available is named before a model is asked."""
+    def test_tasks_at_different_levels(self, bench, small_tasks, recorded):
+        """Levels are recorded with every attempt; where there are several, no report is silent about it."""
         path = small_tasks / "small" / "double.md"
-        path.write_text(path.read_text().replace("---\nentry", "---\ngrading: process\nentry", 1))
+        path.write_text(path.read_text().replace("---\nentry", "---\ngrading: shared\nentry", 1))
 
         done = bench(*words(recorded, small_tasks, "good"))
+        (folder,) = bench.runs()
+        levels = {
+            line["task_id"]: line["level"]
+            for line in map(json.loads, (folder / "attempts.jsonl").read_text().splitlines())
+        }
+        summary = json.loads((folder / "summary.json").read_text())["bases"]["own"]
 
-        assert done.returncode == 2
-        assert "double.md" in done.stderr
-        assert bench.runs() == []
+        assert levels.pop("small/double") == "shared"
+        assert set(levels.values()) == {"process"}
+        assert summary["levels"] == ["process", "shared"]
+        assert [group["levels"] for group in summary["by_level"]] == [["process"], ["shared"]]
+        assert "different levels" in done.stdout
 
     def test_changed_tasks(self, bench, small_tasks, recorded):
         """A run whose tasks have changed is not continued, and the tasks are named."""

@@ -134,6 +134,41 @@ def test_skips_of_the_reference_are_allowed(sandbox):
     assert "test_later skipped" in one.problems[0]
 
 
+FRAMES = (
+    "from solution import f\n\n\ndef test_one():\n    assert f(1) == 2\n\n\n"
+    "def test_module():\n    assert f.__code__.co_filename.endswith('solution.py')\n"
+)
+
+
+@pytest.mark.parametrize("grading", ["process", "shared"])
+def test_tests_that_need_one_interpreter(sandbox, grading):
+    """The test that works at level shared only is named; it is a fault where the task is graded otherwise."""
+    found = task(
+        ("Tests", FRAMES),
+        ("Reference", RIGHT),
+        ("Wrong", "def f(x):\n    return x\n"),
+        head=f"---\ngrading: {grading}\n---\n",
+    )
+    report = check_task(found, sandbox, both_levels=True)
+
+    assert report.needs_shared == {"shown": ("test_module",)}
+    assert report.ok is (grading == "shared")
+    if grading == "process":
+        assert "passes the shown tests at level shared only" in report.problems[0]
+        assert "write `grading: shared`" in report.problems[0]
+
+
+def test_tests_that_work_at_both_levels(sandbox):
+    """An ordinary task needs no level of its own; every reference ran at both."""
+    wrong = ("Wrong", "def f(x):\n    return 2\n")
+    found = task(("Tests", TESTS), ("Holdout", HOLDOUT), ("Reference", RIGHT), wrong)
+    report = check_task(found, sandbox, both_levels=True)
+
+    assert (report.problems, report.notes) == ((), ())
+    assert report.needs_shared == {"shown": (), "holdout": ()}
+    assert report.runs == 9
+
+
 def test_reference_that_skips_everything(sandbox):
     """A test file that the reference skips as a whole proves nothing."""
     idle = "import pytest\nfrom solution import f\n\n\n@pytest.mark.skip\ndef test_one():\n    f(1)\n"

@@ -50,13 +50,27 @@ def write(tmp_path):
     return put
 
 
+@pytest.mark.parametrize("level", ["process", "shared", "program"])
+def test_levels_and_suspicious_code(write, level):
+    """At every level the flags of suspicious code stand beside the verdict, for people and for programs."""
+    script = write("s.py", GOOD + "\n\ndef g(e):\n    import os\n    return e.__traceback__, os._exit\n")
+    words = () if level == "program" else ("--tests", write("t.py", TESTS))
+    _, line = run_json(script, *words, "--grading", level)
+    _, text = run(script, *words, "--grading", level)
+
+    assert (line["verdict"], line["level"]) == ("passed", level)
+    assert line["suspicious"] == ["frames", "process_exit"]
+    assert text.startswith(f"passed  (level {level})\n")
+    assert "suspicious code (no verdict depends on it): frames, process_exit" in text
+
+
 def test_a_good_script_passes(write):
     """Exit code 0, and every promised field with its value."""
     script, tests = write("good.py", "print('hi')\n" + GOOD), write("t.py", TESTS)
     code, line = run_json(script, "--tests", tests)
 
     assert code == 0
-    assert (line["id"], line["verdict"], line["level"]) == (str(script), "passed", "shared")
+    assert (line["id"], line["verdict"], line["level"]) == (str(script), "passed", "process")
     assert [(test["id"], test["outcome"]) for test in line["tests"]] == [("test_four", "passed")]
     assert (line["signal"], line["killed_by"], line["flags"]) == (None, None, [])
     assert line["stdout"] == "hi\n"
@@ -70,7 +84,7 @@ def test_a_wrong_script_fails_and_says_how(write):
     _, line = run_json(script, "--tests", tests)
 
     assert code == 1
-    assert text.startswith("tests_failed  (level shared)\n")
+    assert text.startswith("tests_failed  (level process)\n")
     assert "test_four" in text
     assert "got       12" in text
     assert "expected  8" in text

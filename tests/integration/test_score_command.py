@@ -176,6 +176,62 @@ def test_scripts_alone(write):
     assert lines[2]["exit_code"] == 3
 
 
+SKIPPING = (
+    "import pytest\nfrom solution import f\n\n\ndef test_one():\n    assert f(1) == 2\n\n\n"
+    "def test_large():\n    if f(10**6) is None:\n        pytest.skip('small numbers only')\n"
+)
+
+
+@pytest.mark.parametrize("level", ["process", "shared"])
+def test_skips_of_the_reference(write, tmp_path, level):
+    """What the reference of a task skips at the same level may be skipped by a row of it, and nothing else."""
+    small = "def f(x):\n    return x + 1 if x < 99 else None\n"
+    for name, reference in (("lenient", small), ("strict", GOOD)):
+        text = (
+            f"Write `f`.\n\n## Tests\n```python\n{SKIPPING}```\n\n## Reference\n```python\n{reference}```\n"
+        )
+        folder = tmp_path / "batch"
+        folder.mkdir(exist_ok=True)
+        (folder / f"{name}.md").write_text(text)
+    samples = write(
+        "s.jsonl",
+        *({"id": name, "task_id": f"batch/{name}", "solution": small} for name in ("lenient", "strict")),
+    )
+    code, lines, said = score(samples, "--tasks", tmp_path / "batch", "--grading", level)
+
+    assert code == 0
+    assert {key: line["verdict"] for key, line in lines.items()} == {
+        "lenient": "passed",
+        "strict": "tests_failed",
+    }
+    assert {line["level"] for line in lines.values()} == {level}
+    assert f"at level {level}: passed 1 of 2 judged rows" in said
+
+
+def test_levels_and_flags_of_rows(write, tmp_path):
+    """Each row has its level and the flags of its code; rows at different levels are counted apart."""
+    folder = tmp_path / "batch"
+    folder.mkdir()
+    body = f"Write `f`.\n\n## Tests\n```python\n{TESTS}```\n"
+    (folder / "own.md").write_text(f"---\ngrading: shared\n---\n{body}")
+    sly = f"import sys\n{GOOD}\n\ndef g():\n    return sys._getframe(1).f_locals\n"
+    samples = write(
+        "s.jsonl",
+        {"id": "own", "task_id": "batch/own", "solution": GOOD},
+        {"id": "sly", "solution": sly, "tests": TESTS},
+    )
+    code, lines, said = score(samples, "--tasks", folder)
+
+    assert code == 0
+    assert {key: (line["verdict"], line["level"]) for key, line in lines.items()} == {
+        "own": ("passed", "shared"),
+        "sly": ("passed", "process"),
+    }
+    assert {key: line["suspicious"] for key, line in lines.items()} == {"own": [], "sly": ["frames"]}
+    assert "at level process: passed 1 of 1" in said
+    assert "at level shared: passed 1 of 1" in said
+
+
 @pytest.mark.parametrize("text", ["", "[]"])
 def test_nothing_to_judge(tmp_path, text):
     """A source without rows is a usage problem."""

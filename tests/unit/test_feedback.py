@@ -127,6 +127,84 @@ def test_traceback_of_the_script():
     assert "at line 3 of the script, in f" in text
 
 
+def ended(*outcomes):
+    return tuple(
+        TestRecord(id=f"test_{n}", outcome=TestOutcome(outcome)) for n, outcome in enumerate(outcomes)
+    )
+
+
+@pytest.mark.parametrize(
+    ("verdict", "outcomes", "says"),
+    [
+        (Verdict.TIMED_OUT, ("passed", "timed_out"), "1 of 2 tests ended this way. The first: test_1"),
+        (Verdict.CPU_LIMIT, ("timed_out", "timed_out"), "2 of 2 tests ended this way. The first: test_0"),
+        (
+            Verdict.CRASHED,
+            ("failed", "crashed", "passed"),
+            "1 of 3 tests ended this way. The first: test_1\n1 more do not pass.",
+        ),
+        (
+            Verdict.TIMED_OUT,
+            ("passed", "timed_out", "missing"),
+            "It was stopped in or before the test test_1.",
+        ),
+        (Verdict.CRASHED, ("passed", "missing"), "It was stopped in or before the test test_1."),
+    ],
+)
+def test_tests_that_were_ended_alone(verdict, outcomes, says):
+    """Where the run went on after a test that was ended, it is said how many were."""
+    assert says in render(verdict, SCRIPT, run(tests=ended(*outcomes)), Policy.TRACEBACK).text
+
+
+def test_value_that_cannot_cross():
+    """The construct is named; how the tests are graded is not, because no model can change that."""
+    message = "a generator's `throw` cannot cross between processes; write `grading: shared` for this test"
+    frame = Frame(file="solution.py", line=2, function="f")
+    test = TestRecord(
+        id="test_x", outcome=TestOutcome.ERROR, exc_type="CannotCross", message=message, frames=(frame,)
+    )
+
+    text = render(Verdict.TESTS_FAILED, SCRIPT, run(tests=(test,)), Policy.TRACEBACK).text
+
+    assert "The first: test_x" in text
+    assert "a generator's `throw` cannot cross between processes" in text
+    assert "grading" not in text
+    assert "CannotCross" not in text
+
+
+def test_value_that_cannot_cross_without_a_name():
+    """A message that speaks of nothing but the level leaves a whole sentence."""
+    test = TestRecord(
+        id="t", outcome=TestOutcome.FAILED, exc_type="CannotCross", message="this needs grading: shared"
+    )
+
+    text = render(Verdict.TESTS_FAILED, SCRIPT, run(tests=(test,)), Policy.TRACEBACK).text
+
+    assert "The tests cannot use a value that the script gave them." in text
+
+
+def test_exception_in_the_other_process():
+    """The script's own frames are shown, wherever they ran, with its lines."""
+    frames = (
+        Frame(file="test_solution.py", line=4, function="test_x"),
+        Frame(file="solution.py", line=3, function="f"),
+    )
+    test = TestRecord(
+        id="test_x",
+        outcome=TestOutcome.FAILED,
+        exc_type="ZeroDivisionError",
+        message="division by zero",
+        frames=frames,
+    )
+
+    text = render(
+        Verdict.TESTS_FAILED, SCRIPT, run(level=Level.PROCESS, tests=(test,)), Policy.TRACEBACK
+    ).text
+
+    assert "ZeroDivisionError: division by zero\nat line 3 of the script, in f:" in text
+    assert ">    3     return y / 0" in text
+
+
 @pytest.mark.parametrize("policy", [Policy.VERDICT, Policy.SYNTAX, Policy.NONE])
 def test_policies_that_hide_details(policy):
     """Only the policy `traceback` shows values of tests."""

@@ -10,6 +10,7 @@ from evaluator.metrics import Group, groups, leaderboard, pass_at_k, why_unranke
 from evaluator.results import outcome, samples, succeeded
 from repair.llm import Arm, CallKind
 from repair.outcome import Verdict
+from sandbox.types import Level
 
 P, F, S = Verdict.PASSED, Verdict.TESTS_FAILED, Verdict.SYNTAX_ERROR
 NO_CODE, LLM = Verdict.NO_CODE, Verdict.LLM_ERROR
@@ -244,6 +245,37 @@ def test_bases_are_never_pooled(builder: Any) -> None:
     found = {group.basis: group.pass_at_1 for group in groups(builder.build())}
 
     assert {basis: (rate.n, rate.N) for basis, rate in found.items()} == {"own": (0, 1), "program": (1, 1)}
+
+
+def test_levels_are_told_apart(builder: Any) -> None:
+    """A rate over several levels says so, and each level has rates of its own; what was never run counts, too."""
+    builder.task("b/never")
+    builder.tasks["b/never"] = builder.tasks["b/never"].model_copy(update={"level": Level.PROCESS})
+    builder.sample("m", "b/one", [{"verdict": Verdict.PASSED, "level": Level.PROCESS}])
+    builder.sample("m", "b/two", [{"verdict": Verdict.TESTS_FAILED, "level": Level.SHARED}])
+
+    (pooled,) = groups(builder.build())
+    by_level = groups(builder.build(), by="level")
+
+    assert pooled.levels == ("process", "shared")
+    assert [(g.levels, g.planned, g.pass_at_1.n, g.pass_at_1.N) for g in by_level] == [
+        (("process",), 2, 1, 1),
+        (("shared",), 1, 0, 1),
+    ]
+
+
+def test_suspicious_code_is_counted_and_changes_no_rate(builder: Any) -> None:
+    """Samples with a flag in any attempt are counted; those that succeed with flagged code are said apart."""
+    flagged = {"verdict": Verdict.PASSED, "suspicious": ("frames", "heap")}
+    builder.sample("m", "b/one", [flagged])
+    builder.sample("m", "b/two", [{"verdict": Verdict.TESTS_FAILED, "suspicious": ("heap",)}, Verdict.PASSED])
+    builder.sample("m", "b/three", [Verdict.PASSED])
+
+    (group,) = groups(builder.build())
+
+    assert group.suspicious == {"frames": 1, "heap": 2}
+    assert (group.suspicious_samples, group.suspicious_successes) == (2, 1)
+    assert (group.after_repair.n, group.after_repair.N) == (3, 3)
 
 
 def test_the_control_arm_enters_nothing(builder: Any) -> None:

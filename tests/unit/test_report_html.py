@@ -14,7 +14,7 @@ from evaluator.records import Manifest
 from evaluator.report.html import html_report
 from evaluator.rundata import RunData, trajectories
 from repair.outcome import Verdict
-from sandbox.types import Frame, TestOutcome, TestRecord
+from sandbox.types import Frame, Level, TestOutcome, TestRecord
 
 EVIL = "</script></style></title><img src=x onerror=alert(1)>]]>-->\x1b[31m\u202e\u2066\x07'\"`{{7*7}}$x$@0@&lt;\ud83d"
 KEEP = {"type", "basis", "level", "verdict", "kind", "arm", "outcome", "role"}
@@ -193,6 +193,20 @@ def test_the_drill_down_poisons_were_really_there(builder: Any) -> None:
     for word in ("got", "expected", "stdout", "sus"):
         assert f"&lt;{word}&gt;" in page
         assert f"<{word}>" not in page
+
+
+def test_levels_and_suspicious_code_are_marked(builder: Any) -> None:
+    """Each attempt shows its level, flagged samples have a mark, and rates are given by level."""
+    solved = {"verdict": Verdict.PASSED, "level": Level.PROCESS, "suspicious": ("frames",)}
+    builder.sample("m", "b/one", [solved])
+    builder.sample("m", "b/two", [{"verdict": Verdict.TESTS_FAILED, "level": Level.SHARED}])
+
+    page = html_report(builder.build())
+
+    assert page.count('title="suspicious code, not scored: frames">⚑') == 2
+    assert '<span class="badge o-tampered" title="suspicious code, not scored">frames</span>' in page
+    assert page.count('title="level of grading">process<') == 1
+    assert "By level of grading" in page
 
 
 def test_a_huge_text_is_cut_and_said_to_be(builder: Any) -> None:

@@ -19,7 +19,7 @@ from evaluator.report.table import final_table
 from evaluator.rundata import RunData
 from repair.llm import Sampling
 from repair.outcome import Verdict
-from sandbox.types import TestOutcome, TestRecord
+from sandbox.types import Level, TestOutcome, TestRecord
 
 EVIL = "<img src=x>|[bold red]x[/]](http://x)`*_@you\x1b[2J\u202e\x00\x0bwww.x.org"
 
@@ -129,6 +129,54 @@ def test_a_terminal_gets_a_table(demo_run: RunData) -> None:
 
     assert re.search(r"1 +demo-steady-7b +47 % \[23, 72\] +87 % \[59, 97\] +\+40 \[\+13, \+67\]", text)
     assert "grading level: shared" in text
+
+
+def mixed(builder: Any) -> RunData:
+    """Two tasks at different levels, one of them solved by suspicious code."""
+    solved = {"verdict": Verdict.PASSED, "level": Level.PROCESS, "suspicious": ("frames",)}
+    builder.sample("m", "b/one", [solved])
+    builder.sample("m", "b/two", [{"verdict": Verdict.TESTS_FAILED, "level": Level.SHARED}])
+    run: RunData = builder.build()
+    return run
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_several_levels_are_never_pooled_silently(builder: Any, terminal: bool) -> None:
+    """Table, Markdown and summary say that there are several levels, and give the rates by level."""
+    run = mixed(builder)
+    text, markdown, summary = printed(run, terminal=terminal), markdown_report(run), summarise(run)
+
+    assert "grading level: process, shared" in text
+    assert "m at level process: pass@1 100 %" in text
+    assert "m at level shared: pass@1 0 %" in text
+    assert "tasks are graded at different levels (process, shared)" in " ".join(text.split())
+    assert "### By level of grading" in markdown
+    assert "| m | process | 100 %" in markdown
+    assert [group["levels"] for group in summary["bases"]["own"]["by_level"]] == [["process"], ["shared"]]
+
+
+def test_one_level_needs_no_table_of_levels(demo_run: RunData) -> None:
+    """Where all tasks are graded alike, nothing more is said than the level."""
+    assert "By level" not in markdown_report(demo_run)
+    assert "at level shared:" not in printed(demo_run, terminal=True)
+
+
+def test_suspicious_code_is_noted(builder: Any) -> None:
+    """Every report says how many samples are flagged, for what, and that no verdict depends on it."""
+    run = mixed(builder)
+    note = "the code of 1 of 2 samples is flagged as suspicious (frames 1); 1 of them succeed with it."
+
+    assert any(note in text for text in summarise(run)["notes"])
+    assert "flagged as suspicious" in markdown_report(run)
+    assert "flagged as suspicious" in printed(run, terminal=False)
+    cases = {case.get("name"): case for case in ET.fromstring(junit_report(run)).iter("testcase")}
+    properties = {
+        name: {item.get("name"): item.get("value") for item in case.iter("property")}
+        for name, case in cases.items()
+    }
+    assert properties["b/one [default, sample 0]"]["suspicious"] == "frames"
+    assert properties["b/one [default, sample 0]"]["level"] == "process"
+    assert "suspicious" not in properties["b/two [default, sample 0]"]
 
 
 def test_a_narrow_terminal_gets_two_tables(demo_run: RunData) -> None:

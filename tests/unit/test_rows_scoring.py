@@ -3,6 +3,7 @@
 import json
 import threading
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -12,6 +13,7 @@ from evaluator.jobs import JobMaker
 from evaluator.rows import Raw, Spot, read_rows
 from evaluator.scorefile import open_results
 from evaluator.scoring import INVALID_ROW, Tools, score_row
+from evaluator.skips import ReferenceSkips
 from evaluator.taskbook import Known, TaskBook
 from evaluator.verdict_line import dump
 from prompts.tasks import Task
@@ -23,7 +25,7 @@ from sandbox.types import KilledBy, Level, RunResult, Stream
 
 PROMISED = {
     "id", "verdict", "level", "tests", "exit_code", "signal", "wall_s", "cpu_s", "max_rss_bytes",
-    "killed_by", "stdout", "stderr", "flags",
+    "killed_by", "stdout", "stderr", "flags", "suspicious",
 }  # fmt: skip
 
 
@@ -42,10 +44,12 @@ class NoCleaner:
 
 
 def tools(handler=fake_result, *known, alone=False, cleaner=None, **section):
+    run, jobs = FakeSandbox(handler).run, JobMaker(section=SandboxSection(**section))
     return Tools(
-        run=FakeSandbox(handler).run,
+        run=run,
         image=IMAGE,
-        jobs=JobMaker(section=SandboxSection(**section)),
+        jobs=jobs,
+        skips=ReferenceSkips(run, jobs),
         book=TaskBook(known),
         cleaner=cleaner or NoCleaner(),
         alone=alone,
@@ -156,7 +160,7 @@ def test_replies_are_cleaned():
 
     assert seen == ["x = 1\n"]
     assert good.line["clean"]["outcome"] == "cleaned"
-    assert (none.verdict, none.line["level"], none.line["failed_part"]) == ("no_code", "shared", None)
+    assert (none.verdict, none.line["level"], none.line["failed_part"]) == ("no_code", "process", None)
     assert cut.verdict == "truncated"
 
 
@@ -310,13 +314,91 @@ def test_hostile_output_is_plain_json():
     assert json.loads(text)["stdout"] == evil
 
 
-def test_levels_that_are_not_there(tmp_path):
-    """A task that asks for what this version cannot give is a broken row, not the end."""
-    known = Known(task_id="b/t", task=task(tmp_path, tests="T", grading=str(Level.PROCESS)))
-    scored = score_row(row(id=1, task_id="b/t", solution=""), tools(fake_result, known))
+@pytest.mark.parametrize(
+    ("own", "section", "level"),
+    [
+        (None, {}, "process"),
+        (None, {"grading": Level.SHARED}, "shared"),
+        ("shared", {}, "shared"),
+        ("process", {"grading": Level.SHARED}, "process"),
+    ],
+)
+def test_level_of_a_row(tmp_path, own, section, level):
+    """Tests are graded at level process; the command may say another level, and a task's own word is the last."""
+    known = Known(task_id="b/t", task=task(tmp_path, tests="T", grading=own))
+    seen = []
 
-    assert scored.verdict == INVALID_ROW
-    assert "process" in scored.line["error"]
+    def handler(job):
+        seen.append(job.level)
+        return fake_result(job)
+
+    scored = score_row(row(id=1, task_id="b/t", solution=""), tools(handler, known, **section))
+
+    assert (seen, scored.line["level"], scored.level) == ([level], level, level)
+
+
+def test_flags_of_suspicious_code_change_no_verdict():
+    """What the scan found stands in the line, beside a verdict that does not depend on it."""
+    handler = partial(fake_result, suspicious=("frames", "heap"))
+    scored = score_row(row(id=1, solution="", tests="T"), tools(handler))
+
+    assert (scored.verdict, scored.line["suspicious"]) == ("passed", ["frames", "heap"])
+
+
+def test_skips_that_the_reference_has(tmp_path):
+    """A skip counts as passed where every reference skips the same test, and nowhere else."""
+    runs = []
+
+    def handler(job):
+        runs.append(job)
+        outcomes = dict(pair.split("=") for pair in job.script.split())
+        return fake_result(job, outcomes)
+
+    def verdict(script, *references):
+        known = Known(task_id="b/t", task=task(tmp_path, tests="T", grading="shared", references=references))
+        return score_row(row(id=1, task_id="b/t", solution=script), tools(handler, known)).verdict
+
+    skips, xfails = "test_a=passed test_b=skipped", "test_a=passed test_b=xfailed"
+
+    assert verdict(skips) == "tests_failed"
+    assert verdict(skips, skips) == "passed"
+    assert verdict(skips, skips, xfails) == "passed"
+    assert verdict(skips, skips, "test_a=passed test_b=passed") == "tests_failed"
+    assert verdict("test_a=skipped test_b=skipped", skips) == "tests_failed"
+    assert {job.level for job in runs} == {Level.SHARED}
+
+
+def test_references_run_once_and_only_where_they_matter(tmp_path):
+    """A reference is run for the first row whose verdict hangs on a skip, and for no other."""
+    runs = []
+
+    def handler(job):
+        runs.append(job.script)
+        return fake_result(job, dict(pair.split("=") for pair in job.script.split()))
+
+    reference = "test_a=passed test_b=skipped "
+    known = Known(task_id="b/t", task=task(tmp_path, tests="T", references=(reference,)))
+    shared = tools(handler, known)
+    for number, script in enumerate(
+        ("test_a=passed test_b=passed", "test_a=failed test_b=skipped", reference.strip(), reference + " ")
+    ):
+        score_row(row(id=number, task_id="b/t", solution=script), shared)
+
+    assert runs.count(reference) == 1
+    assert len(runs) == 5
+
+
+def test_a_row_depends_on_the_references(tmp_path):
+    """With other references a row has another key: what they skip decides about its verdict."""
+    keys = {
+        score_row(
+            row(id=1, task_id="b/t", solution=""),
+            tools(fake_result, Known(task_id="b/t", task=task(tmp_path, tests="T", references=references))),
+        ).key
+        for references in ((), ("a",), ("a", "b"))
+    }
+
+    assert len(keys) == 3
 
 
 def test_many_threads_share_the_tools():

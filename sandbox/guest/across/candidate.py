@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from types import ModuleType
 from typing import Any, NoReturn
 
-from .. import compiling, names, suite
+from .. import compiling, names, suite, suspicious
 from ..child import REPORT_FD
 from ..report import Reporter
 from .candidate_peer import CandidatePeer
@@ -31,13 +31,15 @@ def main() -> NoReturn:
     script = spec["script"].encode("utf-8", "surrogatepass")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        report = compiling.examine_script(script)
+        report = compiling.examine(script, "solution.py")
         reporter.send("script", **report)
         if report["ok"]:
             try:
                 reporter.send("names", **names.bound_names(script))
             except (SyntaxError, ValueError, RecursionError, MemoryError):
                 reporter.send("names", names={}, exported=None)
+        # While the tests are collected.
+        reporter.send("suspicious", flags=suspicious.scan_source(script))
     if not report["ok"]:
         os._exit(0)
     link = Link(socket.socket(fileno=LINK_FD))

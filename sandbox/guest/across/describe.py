@@ -6,7 +6,9 @@ import dataclasses
 import datetime
 import decimal
 import enum
+import functools
 import inspect
+import operator
 import types
 import typing
 from abc import ABCMeta
@@ -174,7 +176,7 @@ def _tuple_fields(kind: type) -> tuple[str, ...]:
 
 def alias_of(value: Any) -> tuple[str, str, tuple[Any, ...]] | None:
     """Take a type expression (`list[int]`, `int | None`, `typing.Any`) apart; None for anything else."""
-    if isinstance(value, types.UnionType):
+    if isinstance(value, types.UnionType) or typing.get_origin(value) is typing.Union:
         return "union", "", typing.get_args(value)
     if type(value) is types.GenericAlias:
         return "alias", "", (typing.get_origin(value), *typing.get_args(value))
@@ -186,16 +188,14 @@ def alias_of(value: Any) -> tuple[str, str, tuple[Any, ...]] | None:
     return "typing", str(name), typing.get_args(value)
 
 
-def of_alias(kind: str, name: str, args: Slot) -> Any:
-    """Put a type expression together again."""
-    if kind == "alias":
-        return types.GenericAlias(args[0], tuple(args[1:]))
-    if kind == "union":
-        made = args[0]
-        for arg in args[1:]:
-            made = made | arg
-        return made
-    base = getattr(typing, name) if name in typing.__all__ else None
-    if base is None:
-        raise ValueError(name)
-    return base[tuple(args)] if args else base
+def of_alias(kind: str, name: str, args: list[Any]) -> Any:
+    """Put a type expression together again; one that cannot be is any type."""
+    try:
+        if kind == "alias":
+            return types.GenericAlias(args[0], tuple(args[1:]))
+        if kind == "union":
+            return functools.reduce(operator.or_, args)
+        base = getattr(typing, name) if name in typing.__all__ else typing.Any
+        return base[tuple(args)] if args else base
+    except (TypeError, IndexError):
+        return typing.Any

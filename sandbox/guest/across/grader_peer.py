@@ -87,6 +87,7 @@ class GraderPeer(Peer):
         if verdict == "tampered":
             self._tampered(f"{type(value).__name__} cannot tell {args[0]!r:.60} from {others[0]!r:.60}")
         if verdict:
+            self._questions.flag("answers_anything")
             raise AssertionError(f"{type(value).__name__} cannot tell {args[0]!r:.60} from {others[0]!r:.60}")
         good, answer = real
         if good is not True:

@@ -5,6 +5,7 @@ import enum
 import inspect
 import threading
 import types
+import typing
 import weakref
 from typing import Any
 
@@ -385,6 +386,8 @@ class Peer:
         name = tables.name_of_type(kind)
         if name is not None:
             return ["type", *name]
+        if kind.__module__ == "typing" and kind.__name__ in typing.__all__:
+            return ["expression", "typing", kind.__name__, []]
         if isinstance(kind, MirrorType):
             raise CannotCross(f"class {kind.__name__}")
         handle = self.export(kind)
@@ -497,10 +500,13 @@ class Peer:
         name = str(name)
         if shape == "enum" and any(issubclass(base, enum.Enum) for base in real):
             return mirror.make_enum(name, tuple(real), space, list(decoder.value(members)))
+        if typing.Generic in real or typing.Protocol in real:
+            space["__class_getitem__"] = classmethod(lambda cls, _parameters: cls)
         try:
             made = _metaclass(decoder.value(meta)).make(name, _bases(real), space)
-        except TypeError as exc:
-            raise CannotCross(f"class {name} ({exc})") from exc
+        except TypeError:
+            # Bases that do not go together on this side: what it answers is the other side's anyway.
+            made = MirrorType.make(name, (mirror.MirrorObject,), space)
         for each in abcs:
             if each in tables.ABCS:
                 tables.ABCS[each].register(made)

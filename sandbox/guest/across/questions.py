@@ -133,7 +133,7 @@ class Questions:
     def __init__(self, named: frozenset[str], flag: Callable[[str], None]) -> None:
         """Know the names that the tests use; `flag` is told what is remarkable."""
         self._named = named
-        self._flag = flag
+        self.flag = flag
 
     def misses(self, name: str, value: Any, args: tuple[Any, ...]) -> list[Any] | None:
         """Return what else to ask about; None to ask as usual, an empty list to ask nothing at all."""
@@ -142,11 +142,11 @@ class Questions:
         named = any(base.__name__ in self._named for base in type(value).__mro__[:-1] if isinstance(base, MirrorType))
         if name in tables.EQUALITY:
             if not named:
-                self._flag("equality_of_its_own")
+                self.flag("equality_of_its_own")
                 return []
             return near_misses(args[0])
         if name in tables.ORDER and not named:
-            self._flag("order_of_its_own")
+            self.flag("order_of_its_own")
             return []
         if name in tables.CONTAINS:
             return far_misses(args[0])
