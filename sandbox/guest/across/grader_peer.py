@@ -9,14 +9,17 @@ from typing import Any, NoReturn
 
 from . import tables
 from .errors import CandidateEnded, CannotCross, Tampered
-from .graph import Encoder, Node
+from .graph import Decoder, Encoder, Node
 from .link import Link, LinkBroken, LinkClosed
 from .mirror import REF, ref_of
 from .peer import Peer
+from .tracebacks import fake_traceback
 from .questions import Questions, random_below
 
 SECRET = (types.FrameType, types.CodeType, types.ModuleType, types.CellType)
 READABLE = frozenset({"__name__", "__qualname__", "__doc__", "__wrapped__", "__signature__", "__dict__"})
+LIBRARIES = sys.stdlib_module_names | {"numpy"}
+OF_TUPLES = frozenset({"_asdict", "_replace", "_fields", "_make"})
 INNER = ("gi_", "cr_", "ag_", "f_", "tb_", "co_", "func_")
 OWN = "test_solution"
 
@@ -29,9 +32,13 @@ class GraderPeer(Peer):
         super().__init__(link, step=2)
         self._questions = questions
         self._services = services
+        self._lent: dict[tuple[str, str], Any] = {}
+        """Functions and classes of the library that tests have handed over."""
         self.before_asking: Callable[[], None] = lambda: None
         self.when_ended: Callable[[], None] = lambda: None
         self.when_tampered: Callable[[str], None] = lambda _why: None
+        self.after_asking: Callable[[], None] = lambda: None
+        self.when_told: Callable[[Any], None] = lambda _told: None
         self.busy = False
         """While changes around the script are carried over."""
 
@@ -49,7 +56,14 @@ class GraderPeer(Peer):
         if threading.current_thread() is not threading.main_thread():
             return self._ask(verb, values, kwargs)
         self.before_asking()
-        return self._ask(verb, values, kwargs)
+        try:
+            return self._ask(verb, values, kwargs)
+        finally:
+            self.after_asking()
+
+    def told(self, what: Any) -> None:
+        """Take what the script's side tells beside an answer."""
+        self.when_told(what)
 
     def _ask(self, verb: str, values: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Any:
         try:
@@ -148,7 +162,8 @@ class GraderPeer(Peer):
 
     def may_get(self, value: Any, name: Any) -> None:
         self._given(value)
-        self._readable(name)
+        if not (isinstance(value, tuple) and name in OF_TUPLES):
+            self._readable(name)
         if _is_mock(value) and name in _mock_api():
             raise CannotCross(f"attribute {name} of a mock")
 
@@ -165,6 +180,10 @@ class GraderPeer(Peer):
 
     may_del = may_set
 
+    def traceback_of(self, rows: Any) -> Any:
+        """Make one out of (line, function) in the script, the outermost first."""
+        return fake_traceback(rows if type(rows) is tuple else ())
+
     # What goes out
 
     def exports_errors(self, plain: bool) -> bool:
@@ -177,6 +196,7 @@ class GraderPeer(Peer):
             raise CannotCross(f"a {kind.__name__}")
         named = _library_name(value)
         if named is not None:
+            self._lent[named] = value
             return ["library", *named]
         if kind is types.MethodDescriptorType and tables.name_of_type(value.__objclass__):
             return ["descriptor", encoder.slot(value.__objclass__), value.__name__]
@@ -185,7 +205,16 @@ class GraderPeer(Peer):
     def class_node(self, kind: type, encoder: Encoder) -> Node:
         """Classes of the standard library go by name, too."""
         named = _library_name(kind)
-        return ["library", *named] if named is not None else super().class_node(kind, encoder)
+        if named is None:
+            return super().class_node(kind, encoder)
+        self._lent[named] = kind
+        return ["library", *named]
+
+    def take_library(self, _: Decoder, module: Any, name: Any) -> Any:
+        """Take back a function or class of the library: only one that has been handed over."""
+        if (module, name) not in self._lent:
+            raise LinkBroken("a function of the library that was never given")
+        return self._lent[module, name]
 
 
 def _plain(pair: Any) -> Any:
@@ -198,7 +227,7 @@ def _library_name(value: Any) -> tuple[str, str] | None:
     if kind not in {types.BuiltinFunctionType, types.FunctionType} and not isinstance(value, type):
         return None
     module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
-    if type(module) is not str or type(name) is not str or module.partition(".")[0] not in sys.stdlib_module_names:
+    if type(module) is not str or type(name) is not str or module.partition(".")[0] not in LIBRARIES:
         return None
     if module.startswith("unittest") or (isinstance(value, type) and tables.name_of_type(value)):
         return None
