@@ -1,5 +1,6 @@
 """The catalogue of forgeries: wrong solutions that try to be scored as passed, and a sandbox to judge them."""
 
+import os
 import time
 import uuid
 from dataclasses import dataclass
@@ -163,7 +164,9 @@ def ours() -> list[str]:
 @pytest.fixture(scope="session")
 def sandbox():
     """One sandbox for all cases, with containers that wait; when it closes, none is left."""
-    with DockerSandbox(f"forgery-{uuid.uuid4().hex[:8]}", warm=2) as made:
+    reuse = os.environ.get("MENDBENCH_ABUSE_MODE") == "reuse"
+    run_id = f"forgery-{uuid.uuid4().hex[:8]}"
+    with DockerSandbox(run_id, warm=2, attempts_per_container=50 if reuse else 1) as made:
         yield made
     deadline = time.monotonic() + 10
     while ours() and time.monotonic() < deadline:

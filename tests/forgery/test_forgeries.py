@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.types import Level
 from sandbox.verdict import RunVerdict, judge
 
 ROOT = Path(__file__).resolve().parents[2]
