@@ -139,16 +139,13 @@ def catalogue():
     return CATALOGUE
 
 
-def table(cases) -> str:
-    """Return the survivors as docs/forgery.md shows them."""
-    rows = [f"| {case.name} | {case.attacks} | {case.unseen or 'yes'} |" for case in cases if case.survives]
-    return "\n".join(["| case | what it attacks | flagged |", "|---|---|---|", *rows]) + "\n"
-
-
 @pytest.fixture(scope="session")
 def survivors_table(catalogue):
-    """The table of survivors, as docs/forgery.md must show it."""
-    return table(catalogue)
+    """The lines of the table of survivors, as docs/forgery.md must show it."""
+    rows = [
+        f"| {case.name} | {case.attacks} | {case.unseen or 'yes'} |" for case in catalogue if case.survives
+    ]
+    return ["| case | what it attacks | flagged |", "|---|---|---|", *rows]
 
 
 def ours() -> list[str]:
@@ -161,9 +158,9 @@ def ours() -> list[str]:
     return [entry["Names"][0] for entry in found]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def sandbox():
-    """One sandbox for all cases, with containers that wait; when it closes, none is left."""
+    """One sandbox for all cases, with containers that wait; when it closes, none is left for others to find."""
     reuse = os.environ.get("MENDBENCH_ABUSE_MODE") == "reuse"
     run_id = f"forgery-{uuid.uuid4().hex[:8]}"
     with DockerSandbox(run_id, warm=2, attempts_per_container=50 if reuse else 1) as made:

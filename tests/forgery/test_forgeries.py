@@ -7,7 +7,7 @@ import pytest
 
 from sandbox.verdict import RunVerdict, judge
 
-ROOT = Path(__file__).resolve().parents[2]
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "forgery.md"
 OURS = {"sandbox_error", "no_tests"}
 """No forgery may look like a failure of ours, or of the tests."""
 
@@ -80,4 +80,8 @@ def test_every_suite_is_attacked(catalogue, suite):
 
 def test_docs_name_every_survivor(survivors_table):
     """docs/forgery.md shows exactly the cases that pass at level `shared`."""
-    assert survivors_table in (ROOT / "docs" / "forgery.md").read_text(encoding="utf-8")
+    _, _, shown = DOCS.read_text(encoding="utf-8").partition("## What survives at `shared`")
+
+    rows = [line for line in shown.splitlines() if line.startswith("|")]
+
+    assert rows == survivors_table
