@@ -14,6 +14,7 @@ import pytest
 RUNNERS = ("run", "Popen", "call", "check_call", "check_output", "getoutput", "getstatusoutput")
 NOT_CARRIED = frozenset({"stdin", "stdout", "stderr", "displayhook", "excepthook", "modules", "path", "meta_path"})
 ROOTS = frozenset(sys.stdlib_module_names) - {"unittest", "gc", "inspect", "importlib"}
+OF_PYTEST = "PYTEST_CURRENT_TEST"
 FROM_SCRIPT = ("PYTEST", "PYTHON", "HYPOTHESIS", "LD_", "TMP")
 """Variables whose names begin so are the tests' own, whatever the script sets."""
 
@@ -67,7 +68,12 @@ class Carrier:
 
     def _watch(self, module: Any, names: tuple[str, ...], what: str) -> None:
         for name in names:
-            _after(module, name, lambda *_, **__: self._dirty.add(what))
+            _after(module, name, lambda *args, **_: self._changed(what, args))
+
+    def _changed(self, what: str, args: tuple[Any, ...]) -> None:
+        # pytest's own says which test runs: nothing that the script should know.
+        if not (what == "environ" and args and args[0] in {OF_PYTEST, OF_PYTEST.encode()}):
+            self._dirty.add(what)
 
     def _after_setattr(self, _patch: Any, target: Any, name: Any = None, *_: Any, **__: Any) -> None:
         if isinstance(target, str):
@@ -108,7 +114,7 @@ class Carrier:
         dirty, self._dirty = self._dirty, set()
         state: dict[str, Any] = {}
         if "environ" in dirty:
-            state["environ"] = dict(os.environ)
+            state["environ"] = {name: value for name, value in os.environ.items() if name != OF_PYTEST}
         if "cwd" in dirty:
             state["cwd"] = os.getcwd()
         if "streams" in dirty:

@@ -185,11 +185,17 @@ class Grader(Recorder):
         result = yield
         self._outlet.drain()
         self._carrier.end_of_test()
+        if self._peer is not None:
+            self._peer.failed_within = None
         return result
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(self, call: Any) -> Generator[None, Any, Any]:
         """Name what ended the script's process, if it ended in this test."""
+        within = None if self._peer is None else self._peer.failed_within
+        if within is not None and call.when == "call" and call.excinfo is None:
+            self._flag("swallows_failures")
+            call.excinfo = pytest.ExceptionInfo.from_exception(within)
         report = yield from super().pytest_runtest_makereport(call)
         if self._ended is not None:
             outcome = OUTCOMES.get(str(self._ended.get("reason")), "crashed")

@@ -7,6 +7,8 @@ import types
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from _pytest import outcomes
+
 from . import tables
 from .errors import CandidateEnded, CannotCross, Tampered
 from .graph import Decoder, Encoder, Node
@@ -39,6 +41,8 @@ class GraderPeer(Peer):
         self.when_tampered: Callable[[str], None] = lambda _why: None
         self.after_asking: Callable[[], None] = lambda: None
         self.when_told: Callable[[Any], None] = lambda _told: None
+        self.failed_within: BaseException | None = None
+        """The first failure in a function of the tests that the script has called: it counts, whoever catches it."""
         self.busy = False
         """While changes around the script are carried over."""
 
@@ -87,7 +91,11 @@ class GraderPeer(Peer):
         """Have a special method applied, and find out whether the answer means anything."""
         others = self._questions.misses(name, value, args)
         if others is None:
-            return self.ask("op", (name, value, *args), kwargs)
+            answer = self.ask("op", (name, value, *args), kwargs)
+            if name == "__exit__" and answer and self._counts(args[1]):
+                self._questions.flag("swallows_failures")
+                return False
+            return answer
         if not others:
             return NotImplemented
         asked = [(args[0], *args[1:]), *((other, *args[1:]) for other in others)]
@@ -120,6 +128,12 @@ class GraderPeer(Peer):
                 self.imports[handle] = lambda kept=kept: kept
                 self.named[name] = self.imports[handle]
 
+    def _counts(self, error: Any) -> bool:
+        """Say whether an error is a verdict of the tests, which nobody may swallow but the tests."""
+        if isinstance(error, AssertionError):
+            return not self._questions.names("AssertionError")
+        return isinstance(error, outcomes.OutcomeException | CandidateEnded | Tampered)
+
     # What the script may ask for
 
     def perform(self, verb: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
@@ -132,7 +146,12 @@ class GraderPeer(Peer):
         if check is None or not args:
             raise LinkBroken("a question that the script may not ask")
         check(*args)
-        return super().perform(verb, args, kwargs)
+        try:
+            return super().perform(verb, args, kwargs)
+        except BaseException as exc:
+            if self._counts(exc) and self.failed_within is None:
+                self.failed_within = exc
+            raise
 
     def _given(self, value: Any) -> None:
         if id(value) not in self._handles:

@@ -307,13 +307,9 @@ class Peer:
             return ["bound", encoder.slot(value.method), encoder.slot(value.__self__)]
         if kind is RemoteMethod:
             return ["method", *self._mine(value.owner)[1:], value.name]
-        if graph.is_array(value) and kind.__name__ == "ndarray" and not (value.dtype.hasobject or value.dtype.fields):
-            return self._array_node(value, encoder)
-        if kind.__module__ == "numpy" and hasattr(value, "dtype") and value.shape == ():
-            return ["scalar", [value.dtype.str, [], *encoder.bytes_at(value.tobytes())]]
         ref = mirror.ref_of(value)
         if ref is None:
-            return self.own_node(value, encoder)
+            return self._number_node(value, encoder) or self.own_node(value, encoder)
         if isinstance(value, BaseException) and ref.peer is self:
             return ["again", ref.handle, *self._error_state(value, encoder)]
         return self._mine(ref)
@@ -322,6 +318,14 @@ class Peer:
         if ref.peer is not self:
             raise StaleObject("this object belonged to a process of the script that has ended")
         return ["yours", ref.handle]
+
+    def _number_node(self, value: Any, encoder: Encoder) -> Node | None:
+        kind = type(value)
+        if graph.is_array(value) and kind.__name__ == "ndarray" and not value.dtype.hasobject:
+            return self._array_node(value, encoder)
+        if kind.__module__ == "numpy" and hasattr(value, "dtype") and value.shape == ():
+            return ["scalar", [value.dtype.str, [], *encoder.bytes_at(value.tobytes())]]
+        return None
 
     def _array_node(self, value: Any, encoder: Encoder) -> Node:
         known = self.shared_id(value)
