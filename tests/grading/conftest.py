@@ -39,11 +39,6 @@ class HonestRun:
         return Job(id=name, script=self.script, tests=self.tests, level=level, limits=PATIENT)
 
 
-def themes() -> list[str]:
-    """Name the folders of tasks."""
-    return sorted(path.name for path in FOLDER.iterdir() if path.is_dir())
-
-
 def honest_runs(theme: str | None = None) -> Iterator[HonestRun]:
     """Yield every script of one theme, or of all: a task's references first, then its wrong ones."""
     tasks = load(FOLDER) if theme is None else load_batch(FOLDER / theme)
@@ -59,9 +54,3 @@ def honest_runs(theme: str | None = None) -> Iterator[HonestRun]:
 def read_honest_runs():
     """Reads the runs of one theme, or of all."""
     return honest_runs
-
-
-def pytest_generate_tests(metafunc):
-    """Give tests that ask for a `theme` every theme."""
-    if "theme" in metafunc.fixturenames:
-        metafunc.parametrize("theme", themes())

@@ -19,16 +19,16 @@ ENOUGH = 160
 
 @pytest.fixture
 def sandbox():
-    """A sandbox whose containers take many honest runs each."""
+    """One sandbox for all, as starting a container takes longer than most of the runs."""
     with DockerSandbox(f"honest-{uuid.uuid4().hex[:8]}", attempts_per_container=50) as made:
         yield made
 
 
 @pytest.mark.docker
 @pytest.mark.slow
-def test_right_scripts_pass_and_wrong_ones_do_not(sandbox, read_honest_runs, theme):
+def test_right_scripts_pass_and_wrong_ones_do_not(sandbox, read_honest_runs):
     """Every reference passes its tests, and every wrong script fails some test of a suite that can be run."""
-    runs = list(read_honest_runs(theme))
+    runs = list(read_honest_runs())
     with ThreadPoolExecutor(sandbox.slots) as pool:
         results = list(pool.map(lambda run: sandbox.run(run.job(Level.SHARED)), runs))
     faults = list(_faults(runs, results))
