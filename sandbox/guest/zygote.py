@@ -14,6 +14,7 @@ import sys
 from typing import Any, NoReturn
 
 from .child import REPORT_FD, Child, Plan, become
+from .warmup import WarmUp
 
 MESSAGE = 4096
 OPEN_FILES = 5
@@ -86,11 +87,13 @@ def memory_file(name: str, content: bytes) -> int:
 class Forker:
     """The zygote's side."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, warm_up: WarmUp) -> None:
         self._socket = sock
+        self._warm_up = warm_up
 
     def wait(self) -> str:
         """Say that everything is warm, then fork on demand. Returns in children only: the role of each."""
+        self._warm_up.end()
         self._check_files()
         # Not collected first: that takes longer than what it frees is worth.
         gc.freeze()
@@ -133,9 +136,9 @@ class Forker:
 
 def _serve(sock: socket.socket, home: str) -> NoReturn:
     """In the zygote: live there until the warden goes. In its children: do their role, and exit."""
-    forker = Forker(sock)
+    _let_go_of_the_wardens(sock)
+    forker = Forker(sock, WarmUp())
     try:
-        _let_go_of_the_wardens(sock)
         live = importlib.import_module(home).live
     except BaseException as exc:  # noqa: BLE001 -- whatever it is, the warden shall hear of it
         forker.complain(exc)
