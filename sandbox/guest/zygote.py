@@ -31,6 +31,8 @@ class Zygote:
 
     def __init__(self, home: str) -> None:
         """Fork the zygote. It imports the module `home` and calls its `live`, which waits for forks."""
+        self.is_there = True
+        """It has not become a child itself."""
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.pid = os.fork()
         if self.pid == 0:
@@ -47,11 +49,13 @@ class Zygote:
         self._answer()
 
     def spawn(self, plan: Plan) -> Child:
-        """Fork a child, which becomes a child of the warden.
+        """Fork a child, which becomes a child of the warden; the plan's last one is the zygote itself.
 
         Raises:
-            SpawnError: it could not be set up.
+            SpawnError: it could not be set up, or the zygote is not there any more.
         """
+        if not self.is_there:
+            raise SpawnError("the zygote has become a child")
         pipes = [os.pipe() for _ in range(3)]
         stdin = memory_file("stdin", plan.stdin) if plan.stdin else os.open(os.devnull, os.O_RDONLY)
         theirs = [stdin, *(pipe[1] for pipe in pipes), memory_file("spec", plan.spec)]
@@ -61,6 +65,7 @@ class Zygote:
             for fd in theirs:
                 os.close(fd)
         pid = self._answer()["pid"]
+        self.is_there = not plan.last
         for fd, _ in pipes:
             os.set_blocking(fd, False)
         out, err, report = (pipe[0] for pipe in pipes)
@@ -115,11 +120,13 @@ class Forker:
 
     def _fork(self, facts: dict[str, Any], fds: list[int]) -> bool:
         try:
-            pid = _fork_away()
+            pid = 0 if facts["last"] else _fork_away()
         except OSError as exc:
             self.complain(exc)
             return False
         if pid == 0:
+            if facts["last"]:
+                self._socket.send(json.dumps({"pid": os.getpid()}).encode())
             # Its number will be another file's soon.
             self._socket.detach()
             _settle(facts, fds)
