@@ -72,14 +72,17 @@ class ReapError(Exception):
     """The container is not as it must be after a run: our failure."""
 
 
+def _refuse(name: str) -> None:
+    raise ValueError(name)
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse)
+
+
 def parse_event(line: bytes) -> dict[str, Any] | None:
     """Parse one report line; None when it is not a plain JSON object."""
-
-    def refuse(name: str) -> None:
-        raise ValueError(name)
-
     try:
-        value = json.loads(line, parse_constant=refuse)
+        value = _DECODER.decode(line.decode())
     except (ValueError, RecursionError, MemoryError):
         return None
     return value if isinstance(value, dict) and isinstance(value.get("event"), str) else None
