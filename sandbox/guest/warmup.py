@@ -21,4 +21,6 @@ class WarmUp:
         self._later.take_down()
         if self._shelf is not None:
             self._shelf.close()
+        # Else the next allocation would have all of it looked through, for less than that is worth.
+        gc.freeze()
         gc.enable()

@@ -1,11 +1,10 @@
 """A process that has everything imported and nothing to hide: every child is a fork of one.
 
 A zygote is forked from the warden before any job has come, so no child ever inherits a job, a test or
-a canary. It runs as the container's root and never runs untrusted code; what asks it to fork is the
-warden alone, over a socket that nobody else has.
+a canary. It runs as the container's root and runs no untrusted code; what asks it to fork is the
+warden alone, over a socket that nobody else has. Asked for the last child, it becomes that child.
 """
 
-import gc
 import importlib
 import json
 import os
@@ -100,8 +99,6 @@ class Forker:
         """Say that everything is warm, then fork on demand. Returns in children only: the role of each."""
         self._warm_up.end()
         self._check_files()
-        # Not collected first: that takes longer than what it frees is worth.
-        gc.freeze()
         self._socket.send(b"{}")
         while True:
             data, fds, _, _ = socket.recv_fds(self._socket, MESSAGE, 16)
