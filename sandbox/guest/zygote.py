@@ -13,6 +13,7 @@ import sys
 from typing import Any, NoReturn
 
 from .child import REPORT_FD, Child, Plan, become
+from .forking import fork_away
 from .warmup import WarmUp
 
 MESSAGE = 4096
@@ -117,7 +118,7 @@ class Forker:
 
     def _fork(self, facts: dict[str, Any], fds: list[int]) -> bool:
         try:
-            pid = 0 if facts["last"] else _fork_away()
+            pid = 0 if facts["last"] else fork_away()
         except OSError as exc:
             self.complain(exc)
             return False
@@ -159,28 +160,6 @@ def _let_go_of_the_wardens(sock: socket.socket) -> None:
         os.dup2(null, fd)
     os.closerange(3, sock.fileno())
     os.closerange(sock.fileno() + 1, 4096)
-
-
-def _fork_away() -> int:
-    """Fork a grandchild whose parent ends at once, so that PID 1 becomes its parent; 0 in itself."""
-    told, tell = os.pipe()
-    middle = os.fork()
-    if middle == 0:
-        try:
-            pid = os.fork()
-        except OSError:
-            os._exit(1)
-        if pid == 0:
-            return 0
-        os.write(tell, pid.to_bytes(4, "big"))
-        os._exit(0)
-    os.close(tell)
-    pid = int.from_bytes(os.read(told, 4), "big")
-    os.close(told)
-    os.waitpid(middle, 0)
-    if not pid:
-        raise OSError("fork failed")
-    return pid
 
 
 def _settle(facts: dict[str, Any], fds: list[int]) -> None:
