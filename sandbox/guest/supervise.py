@@ -255,7 +255,11 @@ class Supervisor:
         raise ReapError(f"processes of user {self._child.uid} cannot be killed")
 
     def _reap_one(self) -> bool:
-        pid, status, usage = os.wait4(-1, os.WNOHANG)
+        try:
+            pid, status, usage = os.wait4(-1, os.WNOHANG)
+        except ChildProcessError:
+            # One zygote was this child, and the other is lost.
+            return False
         if pid == 0:
             return False
         if pid in self._spare:
