@@ -4,11 +4,11 @@ import collections
 import contextlib
 import dataclasses
 import datetime
-import decimal
 import enum
 import functools
 import inspect
 import operator
+import sys
 import types
 import typing
 from abc import ABCMeta
@@ -20,7 +20,7 @@ from .graph import Encoder, Slot
 
 DATA: tuple[type, ...] = (
     *(int, float, complex, str, bytes, tuple, frozenset),
-    *(datetime.datetime, datetime.date, datetime.timedelta, decimal.Decimal),
+    *(datetime.datetime, datetime.date, datetime.timedelta),
     *(collections.Counter, collections.defaultdict, collections.OrderedDict, dict, list, set, bytearray),
     collections.deque,
     datetime.tzinfo,
@@ -41,7 +41,9 @@ _SEEN_AS: Mapping[type, str] = {
 
 def data_base(kind: type) -> type | None:
     """Name the builtin whose data instances of this class have; None for ordinary objects."""
-    return next((base for base in DATA if issubclass(kind, base)), None)
+    found = next((base for base in DATA if issubclass(kind, base)), None)
+    number = getattr(sys.modules.get("decimal"), "Decimal", None)
+    return number if found is None and number is not None and issubclass(kind, number) else found
 
 
 def read_data(value: Any, base: type) -> Any:
@@ -61,7 +63,7 @@ def read_data(value: Any, base: type) -> Any:
         return datetime.timedelta(value.days, value.seconds, value.microseconds)
     if base is datetime.tzinfo:
         return None
-    return decimal.Decimal(decimal.Decimal.__str__(value))
+    return base(base.__str__(value))
 
 
 def of_function(function: types.FunctionType, encoder: Encoder) -> list[Any]:

@@ -5,8 +5,8 @@ import copy
 import datetime
 import enum
 import inspect
-import logging
 import re
+import sys
 import threading
 import types
 import typing
@@ -347,7 +347,8 @@ class Peer:
             node = graph.match_node(encoder, value)
             if node is not None:
                 return node
-        if isinstance(value, logging.Logger):
+        logging = sys.modules.get("logging")
+        if logging is not None and isinstance(value, logging.Logger):
             return ["logger", value.name, value.level]
         if kind in {property, staticmethod, classmethod}:
             parts = (value.fget, value.fset, value.fdel) if kind is property else (value.__func__,)
@@ -583,6 +584,8 @@ class Peer:
         return self.take_function(decoder, handle, *parts, make=mirror.MirrorCallable)
 
     def take_logger(self, _: Decoder, name: Any, level: Any) -> Any:
+        import logging  # noqa: PLC0415 -- slow, and seldom needed
+
         logger = logging.getLogger(str(name)[:200])
         if type(level) is int and level and name != "root":
             logger.setLevel(level)
