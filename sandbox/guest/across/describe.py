@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import tables
+from .awaiting import FLAVOURS, flavour_of
 from .graph import Encoder, Slot
 
 DATA: tuple[type, ...] = (
@@ -27,7 +28,6 @@ DATA: tuple[type, ...] = (
 """Builtins whose data a subclass brings along; the nearest first."""
 MAX_DOC = 4000
 MAX_NAMES = 1000
-CODE_ASYNC = inspect.CO_COROUTINE
 _SEEN_AS: Mapping[type, str] = {
     types.FunctionType: "plain",
     staticmethod: "static",
@@ -68,7 +68,7 @@ def of_function(function: types.FunctionType, encoder: Encoder) -> list[Any]:
         str(function.__qualname__),
         _doc(function),
         str(function.__module__),
-        bool(function.__code__.co_flags & CODE_ASYNC),
+        function.__code__.co_flags & FLAVOURS,
         _signature(function, encoder),
         _annotations(function, encoder),
     ]
@@ -114,7 +114,7 @@ def of_class(kind: type, encoder: Encoder) -> list[Any]:
     dunders = [name for name in names if name in tables.DUNDERS and space[name] is not None]
     enumeration = isinstance(kind, enum.EnumMeta)
     methods = [
-        (name, _SEEN_AS[type(space[name])])
+        (name, _SEEN_AS[type(space[name])], _flavour(space[name]))
         for name in names
         if type(space[name]) in _SEEN_AS and (name in tables.BY_NAME_ONLY or not _is_dunder(name))
         if not (enumeration and name.startswith("_"))
@@ -137,6 +137,10 @@ def of_class(kind: type, encoder: Encoder) -> list[Any]:
         encoder.slot(_fields(kind)),
         encoder.slot(_tuple_fields(kind)),
     ]
+
+
+def _flavour(method: Any) -> int:
+    return flavour_of(getattr(method, "__func__", method))
 
 
 def _is_dunder(name: str) -> bool:

@@ -11,8 +11,9 @@ from abc import ABCMeta
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from . import tables
+from . import awaiting, tables
 from .errors import CannotCross
+from .far_future import ready
 
 REF = "_mendbench"
 INFO = "__mendbench__"
@@ -56,10 +57,10 @@ def class_ref(kind: type) -> Ref:
 class RemoteMethod:
     """A method of a mirrored class, as its class holds it."""
 
-    __slots__ = ("__weakref__", "kind", "name", "owner")
+    __slots__ = ("__weakref__", "flavour", "kind", "name", "owner")
 
-    def __init__(self, owner: Ref, name: str, kind: str) -> None:
-        self.owner, self.name, self.kind = owner, name, kind
+    def __init__(self, owner: Ref, name: str, kind: str, flavour: int = 0) -> None:
+        self.owner, self.name, self.kind, self.flavour = owner, name, kind, flavour
 
     def __get__(self, value: Any, owner: type | None = None) -> "BoundMethod":
         if self.kind == "class":
@@ -102,6 +103,15 @@ class BoundMethod:
     @property
     def __doc__(self) -> Any:  # type: ignore[override]
         return self.__getattr__("__doc__")
+
+    @property
+    def __code__(self) -> Any:
+        """For `inspect`, which asks it whether this makes coroutines or generators."""
+        if not self.method.flavour:
+            raise AttributeError("__code__")
+        return awaiting.code_of(self.method.flavour)
+
+    __defaults__ = __kwdefaults__ = None
 
     def __repr__(self) -> str:
         return f"<method {self.method.name!r} of the script>"
@@ -275,16 +285,16 @@ class RemoteIterator:
         return self
 
     def __next__(self) -> Any:
-        return self.ref.peer.ask("next", (self.ref,))
+        return ready(self.ref.peer.ask("next", (self.ref,)))
 
     def send(self, value: Any) -> Any:
         """Resume with a value."""
-        return self.ref.peer.ask("send", (self.ref, value))
+        return ready(self.ref.peer.ask("send", (self.ref, value)))
 
     def throw(self, kind: Any, value: Any = None, _trace: Any = None) -> Any:
         """Resume with an error."""
         error = value if value is not None else kind() if isinstance(kind, type) else kind
-        return self.ref.peer.ask("throw", (self.ref, error))
+        return ready(self.ref.peer.ask("throw", (self.ref, error)))
 
     def close(self) -> None:
         """End."""
@@ -293,16 +303,11 @@ class RemoteIterator:
 
 def make_function(ref: Ref, facts: dict[str, Any]) -> Any:
     """Make a function that calls one of the other side, and looks like it."""
-    if facts["async"]:
 
-        async def function(*args: Any, **kwargs: Any) -> Any:
-            return await ref.peer.ask("call", (ref, *args), kwargs)
+    def function(*args: Any, **kwargs: Any) -> Any:
+        return ref.peer.ask("call", (ref, *args), kwargs)
 
-    else:
-
-        def function(*args: Any, **kwargs: Any) -> Any:  # type: ignore[misc]
-            return ref.peer.ask("call", (ref, *args), kwargs)
-
+    awaiting.flavoured(function, facts["flavour"])  # type: ignore[arg-type]
     made: Any = function
     made.__name__, made.__qualname__, made.__doc__ = facts["name"], facts["qualname"], facts["doc"]
     made.__module__ = facts["module"]
@@ -349,7 +354,7 @@ def space_of(ref: Ref, facts: dict[str, Any]) -> dict[str, Any]:
     space |= {name: operator(name) for name in facts["dunders"] if name in tables.DUNDERS}
     if facts["unhashable"]:
         space["__hash__"] = None
-    space |= {name: RemoteMethod(ref, name, kind) for name, kind in facts["methods"]}
+    space |= {name: RemoteMethod(ref, name, kind, flavour) for name, kind, flavour in facts["methods"]}
     return space
 
 
