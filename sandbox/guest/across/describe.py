@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import tables
+from .awaiting import FLAVOURS, flavour_of
 from .graph import Encoder, Slot
 
 DATA: tuple[type, ...] = (
@@ -28,7 +29,6 @@ DATA: tuple[type, ...] = (
 """Builtins whose data a subclass brings along; the nearest first."""
 MAX_DOC = 4000
 MAX_NAMES = 1000
-CODE_KINDS = inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 _SEEN_AS: Mapping[type, str] = {
     types.FunctionType: "plain",
     staticmethod: "static",
@@ -73,7 +73,7 @@ def of_function(function: types.FunctionType, encoder: Encoder) -> list[Any]:
         str(function.__qualname__),
         _doc(function),
         str(function.__module__),
-        function.__code__.co_flags & CODE_KINDS,
+        function.__code__.co_flags & FLAVOURS,
         _signature(function, encoder),
         _annotations(function, encoder),
     ]
@@ -123,7 +123,7 @@ def of_class(kind: type, encoder: Encoder) -> list[Any]:
         dunders = [name for name in dunders if getattr(space[name], "__module__", "") == kind.__module__]
     dunders += [name for base in kind.__mro__[1:] if _is_abstract_library(base) for name in vars(base) if name in tables.DUNDERS]
     methods = [
-        (name, _SEEN_AS[type(space[name])], _code_flags(space[name]))
+        (name, _SEEN_AS[type(space[name])], _flavour(space[name]))
         for name in names
         if type(space[name]) in _SEEN_AS and (name in tables.BY_NAME_ONLY or not _is_dunder(name))
         if not (enumeration and name.startswith("_"))
@@ -149,9 +149,8 @@ def of_class(kind: type, encoder: Encoder) -> list[Any]:
     ]
 
 
-def _code_flags(value: Any) -> int:
-    code = getattr(getattr(value, "__func__", value), "__code__", None)
-    return code.co_flags & CODE_KINDS if code is not None else 0
+def _flavour(method: Any) -> int:
+    return flavour_of(getattr(method, "__func__", method))
 
 
 def _is_abstract_library(kind: type) -> bool:

@@ -90,7 +90,7 @@ def type_named(module: str, name: str) -> type | None:
         value = vars(importlib.import_module(module)).get(name)
     except ImportError:
         return None
-    return value if isinstance(value, type) and issubclass(value, Exception) else None
+    return value if isinstance(value, type) and issubclass(value, BaseException) else None
 
 
 def later_name(kind: type) -> tuple[str, str] | None:
@@ -104,5 +104,5 @@ def name_of_type(kind: type) -> tuple[str, str] | None:
     key = (kind.__module__, kind.__qualname__)
     if TYPES.get(key) is kind or later_name(kind) is not None:
         return key
-    known = key[0] in ERROR_MODULES and kind.__name__ == kind.__qualname__ and issubclass(kind, Exception)
+    known = key[0] in ERROR_MODULES and kind.__name__ == kind.__qualname__ and issubclass(kind, BaseException)
     return key if known and getattr(sys.modules.get(key[0]), key[1], None) is kind else None
