@@ -22,6 +22,7 @@ from .graph import Encoder, Slot
 from .link import Link, LinkBroken, LinkClosed
 
 LINK_FD = 5
+MISUNDERSTOOD = 70
 OUT_FD, ERR_FD = 6, 7
 """Where is printed what the tests' side redirects; 1 and 2 are for the rest."""
 
@@ -45,9 +46,13 @@ def main() -> NoReturn:
     if not report["ok"]:
         os._exit(0)
     link = Link(socket.socket(fileno=LINK_FD))
-    with contextlib.suppress(LinkClosed, LinkBroken):
+    try:
         Candidate(link, reporter, spec).run()
-    os._exit(0)
+    except LinkClosed:
+        os._exit(0)
+    except LinkBroken as exc:
+        os.write(2, f"what the tests sent was not understood: {exc}\n".encode(errors="replace"))
+        os._exit(MISUNDERSTOOD)
 
 
 class Candidate(CandidatePeer):

@@ -335,6 +335,7 @@ class MirrorCallable(MirrorObject):
         object.__setattr__(self, REF, ref)
         object.__setattr__(self, "__name__", facts["name"])
         object.__setattr__(self, "__doc__", facts["doc"])
+        awaiting.mark(self, facts["flavour"])
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return _get(self, REF).peer.ask("call", (self, *args), kwargs)
