@@ -149,7 +149,9 @@ class Process:
                 self._remove_tests()
             self.report.take(event)
         elif kind == "refused":
-            self._why_not = self._why_not or f"the tests cannot be collected without the script: {event.get('why')}"
+            self._why_not = (
+                self._why_not or f"the tests cannot be collected without the script: {event.get('why')}"
+            )
         elif kind == "expected":
             self._expect(event.get("ids"))
 

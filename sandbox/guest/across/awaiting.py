@@ -10,7 +10,9 @@ import types
 from collections.abc import AsyncGenerator, Coroutine, Iterator
 from typing import Any
 
-FLAVOURS = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ITERABLE_COROUTINE | inspect.CO_ASYNC_GENERATOR
+FLAVOURS = (
+    inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ITERABLE_COROUTINE | inspect.CO_ASYNC_GENERATOR
+)
 FUTURE_VERBS = frozenset(
     "done cancelled result exception cancel set_result set_exception get_name set_name cancelling uncancel".split()
 )

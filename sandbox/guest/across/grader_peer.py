@@ -135,7 +135,9 @@ class GraderPeer(Peer):
             self._tampered("a question was left without an answer")
         by_index = dict(zip(order, answers, strict=True))
         real = by_index.pop(0)
-        verdict = self._questions.cannot_tell(name, _plain(real), [_plain(each) for each in by_index.values()])
+        verdict = self._questions.cannot_tell(
+            name, _plain(real), [_plain(each) for each in by_index.values()]
+        )
         if verdict == "tampered":
             self._tampered(f"{type(value).__name__} cannot tell {args[0]!r:.60} from {others[0]!r:.60}")
         if verdict:
@@ -307,4 +309,3 @@ def _is_mock(value: Any) -> bool:
 
 def _mock_api() -> frozenset[str]:
     return frozenset(dir(sys.modules["unittest.mock"].Mock()))
-

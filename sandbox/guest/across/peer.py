@@ -24,7 +24,19 @@ from .shared import SharedContainers
 MOST_EXPORTS = 200_000
 MOST_KEPT = 5000
 MISSING: Any = object()
-ERROR_STATE = ("errno", "strerror", "filename", "value", "code", "name", "path", "obj", "msg", "lineno", "offset")
+ERROR_STATE = (
+    "errno",
+    "strerror",
+    "filename",
+    "value",
+    "code",
+    "name",
+    "path",
+    "obj",
+    "msg",
+    "lineno",
+    "offset",
+)
 """Attributes of builtin errors that their arguments do not set."""
 
 
@@ -427,7 +439,11 @@ class Peer:
         if awaited is not None:
             return self._awaitable_node(value, awaited)
         if kind is types.GeneratorType:
-            return ["generator", self.export(value), value.gi_frame is not None and value.gi_frame.f_lasti > 0]
+            return [
+                "generator",
+                self.export(value),
+                value.gi_frame is not None and value.gi_frame.f_lasti > 0,
+            ]
         node = self._loop_node(value) if "asyncio" in sys.modules else None
         if node is not None:
             return node
@@ -442,7 +458,12 @@ class Peer:
     def _loop_node(self, value: Any) -> Node | None:
         asyncio = sys.modules["asyncio"]
         if asyncio.isfuture(value):
-            return ["future", self.export(value), isinstance(value, asyncio.Task), self.aio.number_of(value.get_loop())]
+            return [
+                "future",
+                self.export(value),
+                isinstance(value, asyncio.Task),
+                self.aio.number_of(value.get_loop()),
+            ]
         return ["loop", self.aio.number_of(value)] if isinstance(value, asyncio.AbstractEventLoop) else None
 
     def _awaitable_node(self, value: Any, kind: str) -> Node:
@@ -719,7 +740,11 @@ class Peer:
     def _plain_mirror(self, cls: Any) -> Any:
         if not isinstance(cls, type):
             raise LinkBroken("an object whose class is none")
-        dunders = [name for name in dir(cls) if name in tables.DUNDERS and getattr(object, name, None) is not getattr(cls, name)]
+        dunders = [
+            name
+            for name in dir(cls)
+            if name in tables.DUNDERS and getattr(object, name, None) is not getattr(cls, name)
+        ]
         space = {INFO: None, "__mendbench_made__": True, "__module__": cls.__module__}
         return MirrorType.make(
             cls.__name__, (mirror.MirrorObject,), space | {name: mirror.operator(name) for name in dunders}
@@ -830,7 +855,14 @@ class Peer:
         return self._set_state(decoder, error, *parts)
 
     def _set_state(
-        self, decoder: Decoder, error: Any, cause: Slot, context: Slot, suppress: Any, notes: Slot, frames: Slot
+        self,
+        decoder: Decoder,
+        error: Any,
+        cause: Slot,
+        context: Slot,
+        suppress: Any,
+        notes: Slot,
+        frames: Slot,
     ) -> Any:
         error.__cause__ = decoder.value(cause)
         error.__context__ = decoder.value(context)
