@@ -94,6 +94,12 @@ class Aio:
         else:
             self.peer.hear()
 
+    def hear_later(self) -> None:
+        """Have heard what was read together with an answer: no loop would notice that it is there."""
+        loop = _running()
+        if loop is not None and not isinstance(loop, FarLoop):
+            loop.call_soon(self._hear, loop)
+
     # Who asks
 
     def here(self, encoder: Any) -> list[Any] | None:
@@ -273,6 +279,12 @@ class Aio:
         if loop is not None:
             context = {"message": str(message)}
             loop.call_exception_handler(context | {"exception": error} if error is not None else context)
+
+    def set_handler(self, number: Any, handler: Any) -> None:
+        """Set the handler of a loop of this side."""
+        loop = self._own.get(number) if type(number) is int else None
+        if loop is not None:
+            loop.set_exception_handler(handler if callable(handler) else None)
 
     # Futures
 

@@ -5,6 +5,7 @@ for here. So there is one loop and one order, as if all were one process.
 """
 
 import inspect
+import sys
 import types
 from collections.abc import AsyncGenerator, Coroutine, Iterator
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from .far_future import ready
 
 FLAVOURS = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ITERABLE_COROUTINE | inspect.CO_ASYNC_GENERATOR
+UNHELD = 4
 AGEN_VERBS = frozenset({"asend", "athrow", "aclose"})
 
 
@@ -50,6 +52,14 @@ def node_kind(value: Any) -> str | None:
     if kind in _AWAITABLES or kind.__name__ == "anext_awaitable":
         return "awaitable"
     return "generator" if kind in _WRAPPERS or kind.__name__ == "FutureIter" else None
+
+
+def let_go(value: Any) -> None:
+    """Drop what the other side has dropped: who has not awaited a coroutine was told of it over there."""
+    if type(value) is types.CoroutineType and inspect.getcoroutinestate(value) == inspect.CORO_CREATED:
+        # The entry, its caller's name for it, this one, and the argument of `getrefcount`.
+        if sys.getrefcount(value) <= UNHELD:
+            value.close()
 
 
 async def wait_for(awaitable: Any) -> Any:
@@ -178,6 +188,9 @@ def mark(made: Any, flags: Any) -> None:
         object.__setattr__(made, "__code__", code_of(flags))
         object.__setattr__(made, "__defaults__", None)
         object.__setattr__(made, "__kwdefaults__", None)
+        if type(made).__name__ == "partial":
+            # It has no name, without which nothing looks like a function.
+            object.__setattr__(made, "__name__", "partial")
 
 
 def _empty(*_args: Any, **_kwargs: Any) -> None:

@@ -45,6 +45,11 @@ class FarLoop(asyncio.SelectorEventLoop):
         if self._own_selector is not None:
             self._own_selector.close()
 
+    def set_exception_handler(self, handler: Any) -> None:
+        """Set the handler of the real one."""
+        self._exception_handler = handler
+        self.aio.peer.ask("handler", (self.number, handler))
+
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """Hand over what nobody has caught."""
         self.aio.complain(self.number, context)

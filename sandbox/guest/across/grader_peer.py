@@ -143,7 +143,7 @@ class GraderPeer(Peer):
             if service is None:
                 raise LinkBroken("a service that is none")
             return service(*args[1:])
-        if verb in {"run", "woken", "complain"}:
+        if verb in {"run", "woken", "complain", "handler"}:
             # Numbers of this side's own.
             return super().perform(verb, args, kwargs)
         check = getattr(self, f"may_{verb}", None)

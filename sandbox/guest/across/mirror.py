@@ -7,6 +7,7 @@ inherits from a builtin is the builtin's own, on data that has been read there.
 import dataclasses
 import enum
 import inspect
+import types
 from abc import ABCMeta
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -23,7 +24,7 @@ _get: Callable[[Any, str], Any] = object.__getattribute__
 _set: Callable[[Any, str, Any], None] = object.__setattr__
 
 
-@dataclasses.dataclass(slots=True, eq=False)
+@dataclasses.dataclass(slots=True, eq=False, weakref_slot=True)
 class Ref:
     """An object of the other side; where its process was started afresh, one of the same name in there."""
 
@@ -42,6 +43,10 @@ def ref_of(value: Any) -> Ref | None:
             found = _get(value, REF)
         except AttributeError:
             return None
+    if type(value) is types.FunctionType and isinstance(found, Ref):
+        # `functools.wraps` copies it to functions that are none of the other side's.
+        made = found.peer.imports.get(found.handle)
+        return found if made is not None and made() is value else None
     return found if isinstance(found, Ref) else None
 
 

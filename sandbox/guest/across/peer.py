@@ -54,6 +54,7 @@ class Peer:
         self._described: set[int] = set()
         self._originals: dict[tuple[int, str], Any] = {}
         self._wrapped: dict[int, tuple[Any, Ref]] = {}
+        self._lasting: dict[int, weakref.ref[Ref]] = {}
         self._lock = threading.RLock()
         self._ids = 0
         self.dead = False
@@ -76,7 +77,11 @@ class Peer:
             here = self.aio.here(encoder)
             self.link.send(["q", number, verb, slots, names, encoder.finish(), extras, here], encoder.blob)
             del encoder, values, kwargs
-            return self._await(number)
+            try:
+                return self._await(number)
+            finally:
+                if self.link.has_rest():
+                    self.aio.hear_later()
 
     def new_id(self) -> int:
         """Number a question."""
@@ -276,6 +281,9 @@ class Peer:
     def do_woken(self, number: int) -> None:
         self.aio.woken(number)
 
+    def do_handler(self, number: int, handler: Any) -> None:
+        self.aio.set_handler(number, handler)
+
     def do_complain(self, number: int, message: str, error: Any) -> None:
         self.aio.hear_complaint(number, message, error)
 
@@ -317,6 +325,7 @@ class Peer:
             if entry[1] <= 0:
                 del self._exports[handle]
                 self._handles.pop(id(entry[0]), None)
+                awaiting.let_go(entry[0])
 
     def shared_id(self, value: Any) -> int | None:
         return self.shared_containers.number_of(value)
@@ -372,7 +381,7 @@ class Peer:
             return self._member_node(value, encoder)
         if isinstance(value, BaseException):
             return self._error_node(value, encoder)
-        if kind is types.FunctionType and not set(vars(value)) - {"__wrapped__"}:
+        if kind is types.FunctionType and not set(vars(value)) - {"__wrapped__", "__signature__", REF}:
             return ["function", self.export(value), *describe.of_function(value, encoder)]
         if kind in {property, staticmethod, classmethod}:
             parts = (value.fget, value.fset, value.fdel) if kind is property else (value.__func__,)
@@ -443,7 +452,7 @@ class Peer:
             "error",
             self.export(value) if self.exports_errors(plain) else 0,
             encoder.slot(kind),
-            encoder.slot(BaseException.args.__get__(value)),  # type: ignore[attr-defined]
+            encoder.slot(_arguments(value)),
             encoder.slot(tuple(state)),
             encoder.slot(value.__cause__),
             encoder.slot(value.__context__),
@@ -644,7 +653,9 @@ class Peer:
         if not isinstance(cls, type):
             raise LinkBroken("an object whose class is none")
         dunders = [name for name in dir(cls) if name in tables.DUNDERS and getattr(object, name, None) is not getattr(cls, name)]
-        space = {INFO: None, "__mendbench_made__": True, "__module__": cls.__module__}
+        space: dict[str, Any] = {INFO: None, "__mendbench_made__": True, "__module__": cls.__module__}
+        if hasattr(cls, "__call__"):
+            space["__doc__"] = property(lambda self: mirror.ref_of(self).peer.ask("get", (self, "__doc__")))  # type: ignore[union-attr]
         return MirrorType.make(
             cls.__name__, (mirror.MirrorObject,), space | {name: mirror.operator(name) for name in dunders}
         )
@@ -695,13 +706,15 @@ class Peer:
         known = self._known(handle)
         if known is not None:
             return known
-        return self._wrap(handle, awaiting.coroutine(Ref(self, handle), str(name), str(qualname)))
+        ref = Ref(self, handle)
+        return self._wrap_lasting(ref, awaiting.coroutine(ref, str(name), str(qualname)))
 
     def take_async_generator(self, _: Decoder, handle: Any, name: Any, qualname: Any) -> Any:
         known = self._known(handle)
         if known is not None:
             return known
-        return self._wrap(handle, awaiting.async_generator(Ref(self, handle), str(name), str(qualname)))
+        ref = Ref(self, handle)
+        return self._wrap_lasting(ref, awaiting.async_generator(ref, str(name), str(qualname)))
 
     def take_future(self, _: Decoder, handle: Any, is_task: Any, loop: Any) -> Any:
         known = self._known(handle)
@@ -717,6 +730,17 @@ class Peer:
         key = id(made)
         self._wrapped[key] = (weakref.ref(made, lambda _: self._wrapped.pop(key, None)), Ref(self, handle))
         return self._remember(handle, made)
+
+    def _wrap_lasting(self, ref: Ref, made: Any) -> Any:
+        """Keep what is found by `made`, but used by its frame: until that has gone.
+
+        A loop closes asynchronous generators that nobody holds any more.
+        """
+        key, handle = id(made), ref.handle
+        self._wrapped[key] = (weakref.ref(made, lambda _: self._wrapped.pop(key, None)), ref)
+        self.imports[handle] = weakref.ref(made)
+        self._lasting[handle] = weakref.ref(ref, lambda _: self._forget(handle))
+        return made
 
     def take_error(self, decoder: Decoder, handle: Any, kind: Slot, *parts: Slot) -> Any:
         args, state, cause, context, suppress, notes, frames = parts
@@ -752,12 +776,19 @@ class Peer:
         return made
 
     def _forget(self, handle: int) -> None:
+        self._lasting.pop(handle, None)
         self.imports.pop(handle, None)
         self._released.append((handle, self._received.pop(handle, 0)))
 
 
 def _is_plain(value: Any) -> bool:
     return not isinstance(value, staticmethod | classmethod | types.ClassMethodDescriptorType)
+
+
+def _arguments(value: BaseException) -> Any:
+    args = BaseException.args.__get__(value)  # type: ignore[attr-defined]
+    # A group is made of errors that are there already, which those in a list would not be.
+    return (args[0], tuple(args[1])) if isinstance(value, BaseExceptionGroup) and len(args) == 2 else args  # noqa: PLR2004
 
 
 def _own_state(value: BaseException) -> list[tuple[str, Any]]:
