@@ -29,9 +29,9 @@ def swap_task(loop: Any, task: Any) -> Any:
     before = asyncio.current_task(loop)
     if before is not task:
         if before is not None:
-            asyncio._leave_task(loop, before)  # type: ignore[attr-defined] # noqa: SLF001
+            asyncio._leave_task(loop, before)  # noqa: SLF001
         if task is not None:
-            asyncio._enter_task(loop, task)  # type: ignore[attr-defined] # noqa: SLF001
+            asyncio._enter_task(loop, task)  # noqa: SLF001
     return before
 
 
@@ -159,7 +159,7 @@ class Aio:
         task, parent = decoder.value(here[1]), decoder.value(here[2])
         before = _running()
         if here[0] <= 0:
-            # Of this side's loops only the one that runs, with the task that runs, can have led to a question.
+            # Of this side's loops only the one that runs, with its task, can have led to a question.
             if loop is not before or loop is None:
                 return None, None
             current = asyncio.current_task(loop)

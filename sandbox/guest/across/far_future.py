@@ -5,9 +5,9 @@ import contextvars
 from collections.abc import Callable, Generator
 from typing import Any
 
-VERBS = frozenset(
-    "done cancelled result exception cancel set_result set_exception get_name set_name cancelling uncancel".split()
-)
+VERBS = frozenset({"done", "cancelled", "result", "exception", "cancel", "set_result", "set_exception"}) | {
+    *("get_name", "set_name", "cancelling", "uncancel"),
+}
 """What may be asked of a future by the other side."""
 
 
@@ -20,7 +20,8 @@ class FarFuture:
         self._mendbench = ref
         self._loop = loop
 
-    @property
+    # For `isinstance`, and for `asyncio.isfuture`.
+    @property  # type: ignore[misc]
     def __class__(self) -> Any:
         return asyncio.Future
 
@@ -92,7 +93,8 @@ class FarTask(FarFuture):
         self.context: contextvars.Context | None = None
         self.entered = False
 
-    @property
+    # For `isinstance`, and for `asyncio.isfuture`.
+    @property  # type: ignore[misc]
     def __class__(self) -> Any:
         return asyncio.Task
 

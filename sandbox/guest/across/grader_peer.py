@@ -34,6 +34,7 @@ class GraderPeer(Peer):
         self.before_asking: Callable[[], None] = lambda: None
         self.when_ended: Callable[[], None] = lambda: None
         self.when_tampered: Callable[[str], None] = lambda _why: None
+        self._fresh: Any = None
         self.busy = False
         """While changes around the script are carried over."""
 
@@ -126,6 +127,8 @@ class GraderPeer(Peer):
     def take_over(self, old: "GraderPeer", module: Any, fresh: Any) -> None:
         """Have the names that tests hold of a process that has ended lead to this one."""
         object.__setattr__(module, REF, ref_of(fresh))
+        # Its end would have the other side drop the module.
+        self._fresh = fresh
         names = list(old.named)
         for name, handle in zip(names, self.ask("resolve", (names,)), strict=True):
             kept = old.named[name]()

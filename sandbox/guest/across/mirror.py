@@ -122,6 +122,11 @@ class BoundMethod:
         return f"<method {self.method.name!r} of the script>"
 
 
+def doc_of(value: Any) -> Any:
+    """Return what documents a callable of the other side."""
+    return _get(value, REF).peer.ask("get", (value, "__doc__"))
+
+
 def operator(name: str) -> Callable[..., Any]:
     """Make the special method `name` that asks the other side."""
 

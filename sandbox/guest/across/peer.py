@@ -395,19 +395,21 @@ class Peer:
         awaited = awaiting.node_kind(value)
         if awaited is not None:
             return self._awaitable_node(value, awaited)
-        if kind is types.GeneratorType:
-            return ["generator", self.export(value)]
-        if asyncio.isfuture(value):
-            return ["future", self.export(value), isinstance(value, asyncio.Task), self.aio.number_of(value.get_loop())]
-        if isinstance(value, asyncio.AbstractEventLoop):
-            return ["loop", self.aio.number_of(value)]
+        if asyncio.isfuture(value) or isinstance(value, asyncio.AbstractEventLoop):
+            return self._loop_node(value)
         if kind is types.ModuleType:
             return ["module", self.export(value), str(value.__name__)]
         base = describe.data_base(kind)
         if base is not None:
             return self._data_node(value, base, encoder)
-        flavour = awaiting.flavour_of(value) if hasattr(kind, "__call__") else 0
+        flavour = awaiting.flavour_of(value) if callable(value) else 0
         return ["object", self.export(value), encoder.slot(kind), flavour]
+
+    def _loop_node(self, value: Any) -> Node:
+        if isinstance(value, asyncio.AbstractEventLoop):
+            return ["loop", self.aio.number_of(value)]
+        loop = self.aio.number_of(value.get_loop())
+        return ["future", self.export(value), isinstance(value, asyncio.Task), loop]
 
     def _awaitable_node(self, value: Any, kind: str) -> Node:
         if kind == "generator":
@@ -654,8 +656,8 @@ class Peer:
             raise LinkBroken("an object whose class is none")
         dunders = [name for name in dir(cls) if name in tables.DUNDERS and getattr(object, name, None) is not getattr(cls, name)]
         space: dict[str, Any] = {INFO: None, "__mendbench_made__": True, "__module__": cls.__module__}
-        if hasattr(cls, "__call__"):
-            space["__doc__"] = property(lambda self: mirror.ref_of(self).peer.ask("get", (self, "__doc__")))  # type: ignore[union-attr]
+        if "__call__" in dunders:
+            space["__doc__"] = property(mirror.doc_of)
         return MirrorType.make(
             cls.__name__, (mirror.MirrorObject,), space | {name: mirror.operator(name) for name in dunders}
         )
