@@ -44,6 +44,7 @@ class GraderPeer(Peer):
         self.when_told: Callable[[Any], None] = lambda _told: None
         self.failed_within: BaseException | None = None
         """The first failure in a function of the tests that the script has called: it counts, whoever catches it."""
+        self._fresh: Any = None
         self.busy = False
         """While changes around the script are carried over."""
 
@@ -151,6 +152,8 @@ class GraderPeer(Peer):
     def take_over(self, old: "GraderPeer", module: Any, fresh: Any) -> None:
         """Have the names that tests hold of a process that has ended lead to this one."""
         object.__setattr__(module, REF, ref_of(fresh))
+        # Its end would have the other side drop the module.
+        self._fresh = fresh
         names = list(old.named)
         for name, handle in zip(names, self.ask("resolve", (names,)), strict=True):
             kept = old.named[name]()
@@ -174,7 +177,7 @@ class GraderPeer(Peer):
             if service is None:
                 raise LinkBroken("a service that is none")
             return service(*args[1:])
-        if verb in {"run", "woken", "complain"}:
+        if verb in {"run", "woken", "complain", "handler"}:
             # Numbers of this side's own.
             return super().perform(verb, args, kwargs)
         check = getattr(self, f"may_{verb}", None)

@@ -59,6 +59,7 @@ class Peer:
         self._next_handle = 1
         self._described: set[int] = set()
         self._originals: dict[tuple[int, str], Any] = {}
+        self._lasting: dict[int, weakref.ref[Ref]] = {}
         self._lock = threading.RLock()
         self._ids = 0
         self.dead = False
@@ -90,7 +91,11 @@ class Peer:
             here = self.aio.here(encoder) if self._aio is not None or "asyncio" in sys.modules else None
             self.link.send(["q", number, verb, slots, names, encoder.finish(), extras, here], encoder.blob)
             del encoder, values, kwargs
-            return self._await(number)
+            try:
+                return self._await(number)
+            finally:
+                if self._aio is not None and self.link.has_rest():
+                    self.aio.hear_later()
 
     def new_id(self) -> int:
         """Number a question."""
@@ -302,6 +307,9 @@ class Peer:
     def do_woken(self, number: int) -> None:
         self.aio.woken(number)
 
+    def do_handler(self, number: int, handler: Any) -> None:
+        self.aio.set_handler(number, handler)
+
     def do_complain(self, number: int, message: str, error: Any) -> None:
         self.aio.hear_complaint(number, message, error)
 
@@ -356,6 +364,7 @@ class Peer:
             if entry[1] <= 0:
                 del self._exports[handle]
                 self._handles.pop(id(entry[0]), None)
+                awaiting.let_go(entry[0])
 
     def shared_id(self, value: Any) -> int | None:
         return self.shared_containers.number_of(value)
@@ -438,12 +447,6 @@ class Peer:
         awaited = awaiting.node_kind(value)
         if awaited is not None:
             return self._awaitable_node(value, awaited)
-        if kind is types.GeneratorType:
-            return [
-                "generator",
-                self.export(value),
-                value.gi_frame is not None and value.gi_frame.f_lasti > 0,
-            ]
         node = self._loop_node(value) if "asyncio" in sys.modules else None
         if node is not None:
             return node
@@ -452,7 +455,7 @@ class Peer:
         base = describe.data_base(kind)
         if base is not None:
             return self._data_node(value, base, encoder)
-        flavour = awaiting.flavour_of(value) if hasattr(kind, "__call__") else 0
+        flavour = awaiting.flavour_of(value) if callable(value) else 0
         return ["object", self.export(value), encoder.slot(kind), flavour]
 
     def _loop_node(self, value: Any) -> Node | None:
@@ -468,7 +471,8 @@ class Peer:
 
     def _awaitable_node(self, value: Any, kind: str) -> Node:
         if kind == "generator":
-            return [kind, self.export(value), False]
+            started = type(value) is types.GeneratorType and value.gi_frame is not None and value.gi_frame.f_lasti > 0
+            return [kind, self.export(value), started]
         if kind == "awaitable":
             kind, value = "coroutine", awaiting.wait_for(value)
         return [kind, self.export(value), str(value.__name__), str(value.__qualname__)]
@@ -525,7 +529,7 @@ class Peer:
 
     def is_more_than_a_function(self, value: Any) -> bool:
         """Say whether a function has attributes that the other side may ask for."""
-        return bool(vars(value))
+        return bool(set(vars(value)) - {"__wrapped__", "__signature__"})
 
     def exports_errors(self, plain: bool) -> bool:
         """Say whether an error keeps its identity when it comes back."""
@@ -745,7 +749,9 @@ class Peer:
             for name in dir(cls)
             if name in tables.DUNDERS and getattr(object, name, None) is not getattr(cls, name)
         ]
-        space = {INFO: None, "__mendbench_made__": True, "__module__": cls.__module__}
+        space: dict[str, Any] = {INFO: None, "__mendbench_made__": True, "__module__": cls.__module__}
+        if "__call__" in dunders:
+            space["__doc__"] = property(mirror.doc_of)
         return MirrorType.make(
             cls.__name__, (mirror.MirrorObject,), space | {name: mirror.operator(name) for name in dunders}
         )
@@ -810,13 +816,15 @@ class Peer:
         known = self._known(handle)
         if known is not None:
             return known
-        return self._wrap(handle, awaiting.coroutine(Ref(self, handle), str(name), str(qualname)))
+        ref = Ref(self, handle)
+        return self._wrap_lasting(ref, awaiting.coroutine(ref, str(name), str(qualname)))
 
     def take_async_generator(self, _: Decoder, handle: Any, name: Any, qualname: Any) -> Any:
         known = self._known(handle)
         if known is not None:
             return known
-        return self._wrap(handle, awaiting.async_generator(Ref(self, handle), str(name), str(qualname)))
+        ref = Ref(self, handle)
+        return self._wrap_lasting(ref, awaiting.async_generator(ref, str(name), str(qualname)))
 
     def take_future(self, _: Decoder, handle: Any, is_task: Any, loop: Any) -> Any:
         known = self._known(handle)
@@ -833,6 +841,17 @@ class Peer:
     def _wrap(self, handle: int, made: Any) -> Any:
         mirror.tag(made, Ref(self, handle))
         return self._remember(handle, made)
+
+    def _wrap_lasting(self, ref: Ref, made: Any) -> Any:
+        """Keep what is found by `made`, but used by its frame: until that has gone.
+
+        A loop closes asynchronous generators that nobody holds any more.
+        """
+        handle = ref.handle
+        mirror.tag(made, ref)
+        self.imports[handle] = weakref.ref(made)
+        self._lasting[handle] = weakref.ref(ref, lambda _: self._forget(handle))
+        return made
 
     def take_error(self, decoder: Decoder, handle: Any, kind: Slot, *parts: Slot) -> Any:
         args, state, *rest = parts
@@ -894,6 +913,7 @@ class Peer:
         return made
 
     def _forget(self, handle: int) -> None:
+        self._lasting.pop(handle, None)
         self.imports.pop(handle, None)
         self._released.append((handle, self._received.pop(handle, 0)))
 
