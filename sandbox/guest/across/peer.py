@@ -300,8 +300,9 @@ class Peer:
         shared = self.shared_containers
         if not shared and not self._released:
             return None
-        unheld = shared.unheld() if shared else []
+        # Changes first: what nobody holds any more may have been changed since the last message.
         changes = shared.changes(encoder) if shared else []
+        unheld = shared.unheld() if shared else []
         released, self._released = self._released, []
         return [changes, unheld, released] if changes or unheld or released else None
 
