@@ -1,6 +1,5 @@
 """The script's side of the conversation: it runs the script, and does what the tests ask of it."""
 
-import _thread
 import importlib
 import sys
 import types
@@ -23,20 +22,12 @@ class CandidatePeer(Peer):
     def run(self) -> None:
         """Answer until the tests have gone."""
         while True:
-            message, blob = self._next() or (None, b"")
-            if message is None:
-                continue
+            message, blob = self.link.receive()
             if message[0] == "q":
                 self.serve(message, blob)
+            else:
+                self.unexpected(message, blob)
             del message, blob
-
-    def _next(self) -> tuple[list[Any], bytes] | None:
-        if not _thread._count():  # noqa: SLF001 -- the cheapest way to know that there is one thread
-            return self.link.receive()
-        self.link.wait()
-        # A thread of the script may be asking: what comes is for it, then.
-        with self._lock:
-            return self.link.receive() if self.link.has_message() else None
 
     def do_questions(self, name: str, value: Any, asked: list[tuple[Any, ...]]) -> list[tuple[bool, Any]]:
         """Answer the same question about several things."""

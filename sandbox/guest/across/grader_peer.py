@@ -1,5 +1,6 @@
 """The tests' side of the conversation: what it asks, and the little that the script may ask of it."""
 
+import _thread
 import os
 import sys
 import threading
@@ -32,6 +33,7 @@ class GraderPeer(Peer):
         self.before_asking: Callable[[], None] = lambda: None
         self.when_ended: Callable[[], None] = lambda: None
         self.when_tampered: Callable[[str], None] = lambda _why: None
+        self._main = threading.main_thread().ident
         self.busy = False
         """While changes around the script are carried over."""
 
@@ -46,7 +48,7 @@ class GraderPeer(Peer):
             CandidateEnded: its process has ended.
             Tampered: it broke the protocol.
         """
-        if threading.current_thread() is not threading.main_thread():
+        if _thread._count() and _thread.get_ident() != self._main:  # noqa: SLF001 -- cheap, and seldom so
             return self._ask(verb, values, kwargs)
         self.before_asking()
         return self._ask(verb, values, kwargs)
@@ -60,11 +62,17 @@ class GraderPeer(Peer):
             raise CandidateEnded("the script's process has ended") from None
         except LinkBroken as exc:
             self.dead = True
+            if self.threads is not None:
+                self.threads.close(exc)
             self._tampered(str(exc))
 
     def _tampered(self, why: str) -> NoReturn:
         self.when_tampered(why)
         raise Tampered(why)
+
+    def when_broken(self, error: LinkBroken) -> None:
+        self.dead = True
+        self.when_tampered(str(error))
 
     def fatal(self) -> tuple[type[BaseException], ...]:
         return (CandidateEnded, Tampered)

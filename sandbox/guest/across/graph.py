@@ -60,6 +60,12 @@ class Encoder:
         self.nodes: list[Node | None] = []
         self.blob = bytearray()
         self.objects = objects
+        self.described: frozenset[int] = frozenset()
+        """Classes that this message describes."""
+        self.numbered: list[int] = []
+        """Containers that get their number with this message."""
+        self.taken: list[Any] = []
+        """What else is told, once, with this message."""
         self._index: dict[int, int] = {}
         self._todo: list[tuple[int, Any]] = []
         # A temporary that is gone would give its id to the next.
@@ -126,6 +132,7 @@ class Encoder:
             return ["@", known]
         # The number first: a container may hold itself.
         number = self.objects.share(value)
+        self.numbered.append(number)
         kind = CONTAINERS[type(value)]
         extra: Any = None
         if kind == "deque":
@@ -154,7 +161,8 @@ def is_array(value: Any) -> bool:
 def elements(value: Any) -> list[Any]:
     """Return what a container holds, read with the builtin's own methods; keys and values in turn."""
     if isinstance(value, dict):
-        return [part for pair in dict.items(value) for part in pair]
+        # In one step: another thread may change it.
+        return [part for pair in list(dict.items(value)) for part in pair]
     if isinstance(value, list):
         return list.__getitem__(value, slice(None))
     return list((set if isinstance(value, set) else collections.deque).__iter__(value))

@@ -1,7 +1,6 @@
 """Messages over a stream socket: a JSON text and a run of bytes, both bounded before they are read."""
 
 import json
-import select
 import socket
 import struct
 from typing import Any, NoReturn
@@ -29,11 +28,15 @@ _decode = json.JSONDecoder(parse_constant=_refuse).decode
 
 
 class Link:
-    """One end of the connection. Not safe to use from many threads: `Peer` sees to that."""
+    """One end of the connection. Not safe to use from many threads: see `threads`."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
         self._rest = b""
+        self.reading = False
+        """While somebody waits in `receive`."""
+        self.size = 0
+        """Of the last message, in bytes."""
 
     def send(self, message: Any, blob: bytes | bytearray = b"") -> None:
         """Send one message.
@@ -64,28 +67,22 @@ class Link:
             LinkClosed: none will come.
             LinkBroken: it is too large, or no JSON list.
         """
+        self.reading = True
         head = self._read(HEADER.size)
         text_size, blob_size = HEADER.unpack(head)
         if text_size > MAX_TEXT or blob_size > MAX_BLOB:
             raise LinkBroken("a message is too large")
         text = self._read(text_size)
         blob = self._read(blob_size) if blob_size else b""
+        self.size = text_size + blob_size
+        self.reading = False
         try:
             message = _decode(text.decode())
         except (ValueError, RecursionError):
             raise LinkBroken("a message is not JSON") from None
-        if type(message) is not list:
+        if type(message) is not list or not message:
             raise LinkBroken("a message is not a list")
         return message, blob
-
-    def wait(self) -> None:
-        """Wait until there is something to receive."""
-        if not self._rest:
-            select.select([self._socket], [], [])
-
-    def has_message(self) -> bool:
-        """Say whether there is something to receive now."""
-        return bool(self._rest) or bool(select.select([self._socket], [], [], 0)[0])
 
     def close(self) -> None:
         """Close this end."""
@@ -96,7 +93,9 @@ class Link:
             missing = size - len(self._rest)
             if missing > SMALL:
                 return self._read_much(size)
-            self._rest += self._receive(SMALL)
+            # First receive: a handler of a signal may do the same meanwhile.
+            more = self._receive(SMALL)
+            self._rest += more
         data, self._rest = self._rest[:size], self._rest[size:]
         return data
 
