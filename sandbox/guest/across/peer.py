@@ -98,7 +98,7 @@ class Peer:
         with self._lock:
             if self.threads is None:
                 assert isinstance(self.link, Link)
-                threads = Threads(self, self.link, self._step)
+                threads = Threads(self, self.link, self._step, self._lock)
                 threads.when_known = self._described.update
                 threads.when_gone = self.shared_containers.gone
                 self.shared_containers.threads = threads
@@ -318,8 +318,9 @@ class Peer:
             self._give_back()
         if not shared and not self._released:
             return None
-        unheld = shared.unheld() if shared else []
+        # In this order: what nobody holds any more may have been changed just before.
         changes = shared.changes(encoder) if shared else []
+        unheld = shared.unheld() if shared else []
         released, self._released = self._released, []
         encoder.taken = [changes, unheld, released]
         return [changes, unheld, released] if changes or unheld or released else None

@@ -11,6 +11,7 @@ tests' side; who serves a thread has its number over there.
 
 import _thread
 import collections
+import contextlib
 import threading
 import weakref
 from collections.abc import Callable
@@ -75,9 +76,16 @@ class Seat:
 class Threads:
     """Stands in for a `Link`: sends and receives for whichever thread calls."""
 
-    def __init__(self, peer: Server, link: Link, step: int) -> None:
-        """Take over a link, but for a main thread that waits for it; `step` is this side's first number."""
-        self._peer, self._link = peer, link
+    def __init__(self, peer: Server, link: Link, step: int, sending: Any) -> None:
+        """Take over a link, but for a main thread that waits for it.
+
+        Args:
+            peer: answers what is asked.
+            link: what is taken over.
+            step: the number of this side's first thread.
+            sending: the lock that whoever sends holds.
+        """
+        self._peer, self._link, self._sending = peer, link, sending
         self._step, self._next = step, step
         self._main = threading.main_thread().ident
         self._local = threading.local()
@@ -85,7 +93,6 @@ class Threads:
         self._main_seat = Seat(MAIN)
         self._own: dict[int, weakref.ref[Seat]] = {}
         self._workers: dict[int, Seat] = {}
-        self._ended: list[int] = []
         self._gone: list[int] = []
         self._arrivals = 0
         self._undecoded: dict[int, None] = {}
@@ -121,8 +128,11 @@ class Threads:
         return seat
 
     def _left(self, number: int) -> None:
+        """Say at once that a thread has ended: whoever counts threads must not find its server any more."""
         self._own.pop(number, None)
-        self._ended.append(number)
+        if self._closed is None:
+            with contextlib.suppress(LinkClosed), self._sending:
+                self._link.send(["E", {"t": MAIN, "e": [number]}])
 
     def send(self, message: list[Any], blob: bytes | bytearray = b"") -> None:
         """Send a message on behalf of the calling thread; the caller keeps others from sending."""
@@ -133,9 +143,6 @@ class Threads:
         if seat.is_new:
             seat.is_new = False
             route["n"] = threading.current_thread().name[:200]
-        if self._ended:
-            ended, self._ended = self._ended, []
-            route["e"] = ended
         if self._gone:
             gone, self._gone = self._gone, []
             route["g"] = gone
@@ -238,7 +245,8 @@ class Threads:
         with self._guard:
             self._arrivals += 1
         self._note(route)
-        self._put(route["t"], route.get("n"), message, blob)
+        if message[0] != "e":
+            self._put(route["t"], route.get("n"), message, blob)
 
     def _put(self, number: int, name: Any, message: list[Any], blob: bytes) -> None:
         seat = self._seat_for(number, name, message)
