@@ -70,7 +70,7 @@ class Duo(Supervisor):
         *args: Any,
         control: socket.socket,
         token: str,
-        start: Callable[[], tuple[Child, int]],
+        start: Callable[[], tuple[Child, list[int]]],
         uid: int,
         compiled: Callable[[dict[str, Any]], dict[str, Any] | None],
         **kwargs: Any,
@@ -81,7 +81,7 @@ class Duo(Supervisor):
             args, kwargs: of `Supervisor`, for the tests' process.
             control: the socket to the tests' process.
             token: what its events must say.
-            start: starts a process of the script; returns it and the tests' end of the link.
+            start: starts a process of the script; returns it and the files that the tests' process gets.
             uid: its user.
             compiled: told what it reports; returns what the tests are to know once it has compiled.
         """
@@ -91,7 +91,7 @@ class Duo(Supervisor):
         self.ends: list[End] = []
         self.refused_to_compile = False
         self._candidate: Candidate | None = None
-        self._link = -1
+        self._gifts: list[int] = []
         self._tests_left = 0
         self._test_since: tuple[float, float] | None = None
         self._begun_cpu = 0.0
@@ -119,7 +119,7 @@ class Duo(Supervisor):
         return poller
 
     def _launch(self) -> None:
-        child, self._link = self._start()
+        child, self._gifts = self._start()
         self._candidate = Candidate(child, self._on_candidate)
         self._poll.register(child.report, select.POLLIN)
         try:
@@ -171,7 +171,7 @@ class Duo(Supervisor):
             self._begun_cpu += used if isinstance(used, float) else 0.0
             return
         told = self._compiled(event)
-        if told is not None and self._link >= 0:
+        if told is not None and self._gifts:
             self._tell(told, with_link=True)
 
     def _hear(self, poller: "select.poll") -> None:
@@ -202,10 +202,7 @@ class Duo(Supervisor):
         return bool(select.select([candidate.pidfd], [], [], GRACE_S)[0])
 
     def _tell(self, what: dict[str, Any], *, with_link: bool = False) -> None:
-        assert self._candidate is not None or not with_link
-        fds = []
-        if with_link and self._candidate is not None:
-            fds = [self._link, self._candidate.child.out, self._candidate.child.err]
+        fds = self._gifts if with_link else []
         try:
             socket.send_fds(self._control, [json.dumps(what).encode()], fds)
         except OSError:
@@ -214,7 +211,7 @@ class Duo(Supervisor):
         for fd in fds:
             os.close(fd)
         if with_link:
-            self._link = -1
+            self._gifts = []
 
     # Ends
 
@@ -271,11 +268,9 @@ class Duo(Supervisor):
 
     def _let_go_of(self, candidate: Candidate) -> None:
         """Close what is the warden's of a process of the script."""
-        fds = [candidate.child.report, candidate.pidfd]
-        if self._link >= 0:
-            # The tests' process never got them.
-            fds += [candidate.child.out, candidate.child.err, self._link]
-            self._link = -1
+        # The last are still here where the tests' process never got them.
+        fds = [candidate.child.report, candidate.pidfd, *self._gifts]
+        self._gifts = []
         for fd in fds:
             if fd >= 0:
                 with contextlib.suppress(KeyError):

@@ -104,13 +104,17 @@ class Process:
             compiled=self._hear_compiler,
         )
 
-    def _start_candidate(self) -> tuple[Child, int]:
+    def _start_candidate(self) -> tuple[Child, list[int]]:
+        """Start one; return the tests' side of the link and of two more streams with it."""
         ours, theirs = socket.socketpair()
+        (out, out_end), (err, err_end) = os.pipe(), os.pipe()
         spec = {"script": self._job["script"], "seed": self._job["hash_seed"], "cpu_s": self._cpu_s}
         plan = self._plan("candidate", self._users.run, self._cwd, spec)
         with theirs:
-            child = self._nursery.plain.spawn(plan, [theirs.fileno()])
-        return child, ours.detach()
+            child = self._nursery.plain.spawn(plan, [theirs.fileno(), out_end, err_end])
+        for fd in (out_end, err_end):
+            os.close(fd)
+        return child, [ours.detach(), child.out, child.err, out, err]
 
     def _plan(self, role: str, uid: int, cwd: str, spec: dict[str, Any]) -> Plan:
         return Plan(

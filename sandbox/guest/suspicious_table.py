@@ -111,6 +111,7 @@ SIGNS = (
     Sign("equality_of_its_own"),  # `==` with plain data is answered by a class that the tests do not name
     Sign("order_of_its_own"),  # the same of `<`
     Sign("answers_anything"),  # answers the same, whatever it is asked about
+    Sign("swallows_failures"),  # keeps a failure of the tests to itself
     Sign(UNSCANNED),  # too long or too deep to look at
 )
 FLAGS = tuple(sign.flag for sign in SIGNS)

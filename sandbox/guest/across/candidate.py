@@ -2,6 +2,7 @@
 
 import builtins
 import contextlib
+import importlib
 import importlib.util
 import io
 import logging
@@ -10,7 +11,7 @@ import random
 import socket
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -18,10 +19,12 @@ from .. import compiling, names, suite, suspicious
 from ..child import REPORT_FD
 from ..report import Reporter
 from .candidate_peer import CandidatePeer
+from .graph import Encoder, Slot
 from .link import Link, LinkBroken, LinkClosed
 
 LINK_FD = 5
-PATCHES_KEPT_HERE = frozenset({"stdin", "stdout", "stderr"})
+OUT_FD, ERR_FD = 6, 7
+"""Where is printed what the tests' side redirects; 1 and 2 are for the rest."""
 
 
 def main() -> NoReturn:
@@ -56,6 +59,10 @@ class Candidate(CandidatePeer):
         self._reporter = reporter
         self._spec = spec
         self._patched: dict[tuple[str, str], Any] = {}
+        self._environ = dict(os.environ)
+        self._environ_changed = False
+        self._streams: tuple[Any, Any] = (sys.stdout, sys.stderr)
+        self._redirected: tuple[Any, Any] | None = None
 
     def do_import(self) -> ModuleType:
         """Run the script as the module `solution`."""
@@ -73,6 +80,7 @@ class Candidate(CandidatePeer):
 
     def _make_home(self) -> None:
         """Give the script the surroundings that it would have beside its tests."""
+        os.umask(0)
         suite.add_exit()
         suite.pose_as_pytest()
         sys.path.append(suite.CODE)
@@ -82,13 +90,32 @@ class Candidate(CandidatePeer):
         warnings.simplefilter("always")
         logging.getLogger().addHandler(Forward(self))
         logging.getLogger().setLevel(1)
+        for name in ("putenv", "unsetenv"):
+            setattr(os, name, self._noting(getattr(os, name)))
+
+    def _noting(self, change: Callable[..., None]) -> Callable[..., None]:
+        def changed(*args: Any) -> None:
+            self._environ_changed = True
+            change(*args)
+
+        return changed
+
+    def tell(self, encoder: Encoder) -> Slot:
+        """Tell which variables of the environment the script has set or removed (None)."""
+        if not self._environ_changed:
+            return None
+        self._environ_changed = False
+        before, self._environ = self._environ, dict(os.environ)
+        names = before.keys() | self._environ.keys()
+        changed = {name: self._environ.get(name) for name in names if before.get(name) != self._environ.get(name)}
+        return encoder.slot(changed) if changed else None
 
     def _warn(self, message: Any, category: type, filename: str, lineno: int, *_: Any) -> None:
         self.ask("service", ("warn", message, category, str(filename), lineno))
 
     def answer(self, number: int, good: bool, answer: Any) -> None:
         """Send an answer, after everything that was printed before it."""
-        for stream in (sys.stdout, sys.stderr):
+        for stream in (sys.stdout, sys.stderr, *self._streams, *(self._redirected or ())):
             # The script may have closed or replaced it.
             with contextlib.suppress(BaseException):
                 stream.flush()
@@ -105,12 +132,27 @@ class Candidate(CandidatePeer):
         if "environ" in state:
             os.environ.clear()
             os.environ.update(state["environ"])
+            self._environ, self._environ_changed = dict(os.environ), False
         if "cwd" in state:
             os.chdir(state["cwd"])
+        if "streams" in state:
+            self._redirect(*state["streams"])
         if "random" in state:
             random.setstate(state["random"])
         if "numpy" in state:
-            sys.modules["numpy"].random.set_state(state["numpy"])
+            importlib.import_module("numpy").random.set_state(state["numpy"])
+
+    def do_numbers(self) -> Any:
+        """Return the state of the random numbers."""
+        return random.getstate()
+
+    def _redirect(self, out: bool, err: bool) -> None:
+        """Print to where the tests' side has put its own streams; who keeps the old ones prints there."""
+        if self._redirected is None:
+            self._redirected = _stream(OUT_FD, sys.__stdout__), _stream(ERR_FD, sys.__stderr__)
+        for name, on, old, new in zip(("stdout", "stderr"), (out, err), self._streams, self._redirected, strict=True):
+            if getattr(sys, name) is old or getattr(sys, name) is new:
+                setattr(sys, name, new if on else old)
 
     def do_patch(self, module: str, name: str, value: Any) -> None:
         """Patch a module of the library as the tests have patched theirs."""
@@ -174,14 +216,16 @@ class Forward(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Hand one over."""
-        shown: Iterable[str] = ("name", "levelno", "levelname", "lineno", "funcName", "pathname", "created")
-        facts = {key: getattr(record, key) for key in shown}
-        extra = {
-            key: value
-            for key, value in vars(record).items()
-            if key not in _STANDARD and isinstance(value, str | int | float | bool | None)
-        }
-        self._peer.ask("service", ("log", {**facts, "msg": record.getMessage(), **extra}, bool(record.exc_info)))
+        facts = {key: value for key, value in vars(record).items() if key not in {"exc_info", "taskName"}}
+        error = record.exc_info[1] if record.exc_info else None
+        self._peer.ask("service", ("log", facts, error))
 
 
-_STANDARD = frozenset(vars(logging.makeLogRecord({})))
+def _stream(fd: int, like: Any) -> Any:
+    return io.TextIOWrapper(
+        open(fd, "wb", closefd=False),  # noqa: SIM115 -- a file by its number
+        encoding=like.encoding,
+        errors=like.errors,
+        newline="\n",
+        line_buffering=like.line_buffering,
+    )

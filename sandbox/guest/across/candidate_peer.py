@@ -5,9 +5,9 @@ import sys
 import types
 from typing import Any
 
-from .graph import Decoder, Slot
+from .graph import Decoder, Encoder, Node, Slot
 from .link import Link
-from .peer import Peer
+from .peer import Peer, special
 
 MAX_FRAMES = 8
 
@@ -18,6 +18,7 @@ class CandidatePeer(Peer):
     def __init__(self, link: Link, script: str) -> None:
         super().__init__(link, step=1)
         self._script = script
+        self._borrowed: dict[int, tuple[Any, str, str]] = {}
 
     def run(self) -> None:
         """Answer until the tests have gone."""
@@ -29,13 +30,17 @@ class CandidatePeer(Peer):
                 self.unexpected(message, blob)
             del message, blob
 
+    def is_more_than_a_function(self, value: Any) -> bool:
+        """Closures and what is wrapped get attributes while they are used."""
+        return bool(vars(value)) or value.__closure__ is not None or "<locals>" in value.__qualname__
+
     def do_questions(self, name: str, value: Any, asked: list[tuple[Any, ...]]) -> list[tuple[bool, Any]]:
         """Answer the same question about several things."""
         return [self._one(name, value, args) for args in asked]
 
     def _one(self, name: str, value: Any, args: tuple[Any, ...]) -> tuple[bool, Any]:
         try:
-            return True, getattr(type(value), name)(value, *args)
+            return True, special(value, name)(*args)
         except Exception as exc:  # noqa: BLE001 -- it belongs to who asked
             return False, exc
 
@@ -70,7 +75,19 @@ class CandidatePeer(Peer):
         return handle
 
     def take_library(self, _: Decoder, module: str, name: str) -> Any:
-        return getattr(importlib.import_module(module), name)
+        found = getattr(importlib.import_module(module), name)
+        self._borrowed[id(found)] = (found, module, name)
+        return found
+
+    def own_node(self, value: Any, encoder: Encoder) -> Node:
+        """What the tests have handed over of the library goes back as that."""
+        borrowed = self._borrowed.get(id(value))
+        return super().own_node(value, encoder) if borrowed is None else ["library", *borrowed[1:]]
+
+    def class_node(self, kind: type, encoder: Encoder) -> Node:
+        """The same for classes."""
+        borrowed = self._borrowed.get(id(kind))
+        return super().class_node(kind, encoder) if borrowed is None else ["library", *borrowed[1:]]
 
     def take_descriptor(self, decoder: Decoder, kind: Slot, name: str) -> Any:
         return getattr(decoder.value(kind), name)

@@ -11,11 +11,12 @@ from unittest import mock
 
 import pytest
 
-from .peer import Peer
-
 RUNNERS = ("run", "Popen", "call", "check_call", "check_output", "getoutput", "getstatusoutput")
 NOT_CARRIED = frozenset({"stdin", "stdout", "stderr", "displayhook", "excepthook", "modules", "path", "meta_path"})
-ROOTS = frozenset(sys.stdlib_module_names) - {"unittest", "pytest", "_pytest", "gc", "inspect"}
+ROOTS = frozenset(sys.stdlib_module_names) - {"unittest", "gc", "inspect", "importlib"}
+OF_PYTEST = "PYTEST_CURRENT_TEST"
+FROM_SCRIPT = ("PYTEST", "PYTHON", "HYPOTHESIS", "LD_", "TMP")
+"""Variables whose names begin so are the tests' own, whatever the script sets."""
 
 
 class Carrier:
@@ -26,40 +27,53 @@ class Carrier:
         self._dirty: set[str] = set()
         self._patches: dict[tuple[str, str], Any] = {}
         self._pending: list[tuple[str, str]] = []
-        self._started = False
+        self._streams = (sys.stdout, sys.stderr)
+        self._redirected = [False, False]
+        self._numbers: Any = None
+        """The state of the random numbers when both sides last agreed; None while tests do not seed."""
 
     def serve(self, peer: Any) -> None:
         """Repeat changes over this peer."""
         self._peer = peer
-        peer.before_asking = self._bring
+        peer.before_asking, peer.after_asking = self._bring, self._fetch
+        peer.when_told = self._take_environment
 
     def start(self) -> None:
         """Begin to notice."""
-        self._started = True
+        self._streams = (sys.stdout, sys.stderr)
         self._watch(os, ("putenv", "unsetenv"), "environ")
         self._watch(os, ("chdir", "fchdir"), "cwd")
         self._watch(random, ("seed", "setstate"), "random")
+        if "numpy" in sys.modules:
+            self._watch(sys.modules["numpy"].random, ("seed", "set_state"), "numpy")
         _after(pytest.MonkeyPatch, "setattr", self._after_setattr)
         _after(pytest.MonkeyPatch, "delattr", self._after_setattr)
         _after(pytest.MonkeyPatch, "undo", self._look_again)
         patcher = type(mock.patch("os.getcwd"))
         _after(patcher, "__enter__", lambda patch, *_: self._note(getattr(patch, "target", None), patch.attribute))
         _after(patcher, "__exit__", self._look_again)
-        self._borrow_runners()
+        for name in RUNNERS:
+            # Programs that tests start are started by the script's user.
+            setattr(subprocess, name, _Runner(self, name))
 
     def again(self) -> None:
         """Repeat everything to a process that has just been started."""
         self._dirty |= {"environ", "cwd"}
         self._pending = list(self._patches)
+        self._redirected = [False, False]
+
+    def end_of_test(self) -> None:
+        """Let the random numbers of the two sides go their own ways again."""
+        self._numbers = None
 
     def _watch(self, module: Any, names: tuple[str, ...], what: str) -> None:
         for name in names:
-            _after(module, name, lambda *_, **__: self._dirty.add(what))
+            _after(module, name, lambda *args, **_: self._changed(what, args))
 
-    def _borrow_runners(self) -> None:
-        """Programs that tests start are started by the script's user."""
-        for name in RUNNERS:
-            setattr(subprocess, name, _Runner(self, name))
+    def _changed(self, what: str, args: tuple[Any, ...]) -> None:
+        # pytest's own says which test runs: nothing that the script should know.
+        if not (what == "environ" and args and args[0] in {OF_PYTEST, OF_PYTEST.encode()}):
+            self._dirty.add(what)
 
     def _after_setattr(self, _patch: Any, target: Any, name: Any = None, *_: Any, **__: Any) -> None:
         if isinstance(target, str):
@@ -71,39 +85,74 @@ class Carrier:
     def _note(self, target: Any, name: Any) -> None:
         if type(target) is not types.ModuleType or type(name) is not str or name in NOT_CARRIED:
             return
-        module = target.__name__
-        if module.partition(".")[0] in ROOTS and (module, name) not in self._patches:
-            self._patches[module, name] = None
-            self._pending.append((module, name))
-        elif (module, name) in self._patches:
-            self._pending.append((module, name))
+        if target.__name__.partition(".")[0] in ROOTS:
+            self._patches[target.__name__, name] = None
+            self._pending.append((target.__name__, name))
 
-    def _look_again(self, *_: Any) -> None:
+    def _look_again(self, *_: Any, **__: Any) -> None:
         self._pending = list(self._patches)
 
     def _bring(self) -> None:
-        if not (self._dirty or self._pending) or self._peer.busy:
+        redirected = [sys.stdout is not self._streams[0], sys.stderr is not self._streams[1]]
+        if redirected != self._redirected:
+            self._redirected = redirected
+            self._dirty.add("streams")
+        if self._peer.busy or not (self._dirty or self._pending or self._numbers is not None):
             return
-        state, self._dirty = self._state(), set()
-        pending, self._pending = self._pending, []
         self._peer.busy = True
         try:
+            state = self._state()
             if state:
                 self._peer.ask("state", (state,))
-            for module, name in pending:
+            pending, self._pending = self._pending, []
+            for module, name in dict.fromkeys(pending):
                 self._repeat(module, name)
         finally:
             self._peer.busy = False
 
     def _state(self) -> dict[str, Any]:
+        dirty, self._dirty = self._dirty, set()
         state: dict[str, Any] = {}
-        if "environ" in self._dirty:
-            state["environ"] = dict(os.environ)
-        if "cwd" in self._dirty:
+        if "environ" in dirty:
+            state["environ"] = {name: value for name, value in os.environ.items() if name != OF_PYTEST}
+        if "cwd" in dirty:
             state["cwd"] = os.getcwd()
-        if "random" in self._dirty:
-            state["random"] = random.getstate()
+        if "streams" in dirty:
+            state["streams"] = self._redirected
+        if "numpy" in dirty:
+            state["numpy"] = sys.modules["numpy"].random.get_state()
+        if "random" in dirty or self._numbers is not None:
+            now = random.getstate()
+            if now != self._numbers:
+                state["random"] = self._numbers = now
         return state
+
+    def _fetch(self) -> None:
+        """Let random numbers that the script has drawn be drawn here, too, once a test has seeded them."""
+        if self._numbers is None or self._peer.busy or self._peer.dead:
+            return
+        self._peer.busy = True
+        try:
+            state = self._peer.ask("numbers", ())
+            if state != self._numbers:
+                random.Random.setstate(random._inst, state)  # type: ignore[attr-defined] # noqa: SLF001
+                self._numbers = state
+        except (TypeError, ValueError):
+            self._numbers = None
+        finally:
+            self._peer.busy = False
+
+    def _take_environment(self, told: Any) -> None:
+        if type(told) is not dict:
+            return
+        for name, value in told.items():
+            if type(name) is not str or name.startswith(FROM_SCRIPT) or "=" in name or "\0" in name:
+                continue
+            if value is None:
+                os.environ.pop(name, None)
+            elif type(value) is str and "\0" not in value:
+                os.environ[name] = value
+        self._dirty.discard("environ")
 
     def _repeat(self, module: str, name: str) -> None:
         value = vars(sys.modules[module]).get(name)
@@ -141,5 +190,5 @@ class _Runner:
         self.__name__, self.__module__ = name, "subprocess"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        peer: Peer = self._carrier._peer  # noqa: SLF001 -- a part of it
+        peer = self._carrier._peer  # noqa: SLF001 -- a part of it
         return getattr(peer.ask("module", ("subprocess",)), self._name)(*args, **kwargs)

@@ -23,11 +23,12 @@ DATA: tuple[type, ...] = (
     *(datetime.datetime, datetime.date, datetime.timedelta, decimal.Decimal),
     *(collections.Counter, collections.defaultdict, collections.OrderedDict, dict, list, set, bytearray),
     collections.deque,
+    datetime.tzinfo,
 )
 """Builtins whose data a subclass brings along; the nearest first."""
 MAX_DOC = 4000
 MAX_NAMES = 1000
-CODE_ASYNC = inspect.CO_COROUTINE
+CODE_KINDS = inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 _SEEN_AS: Mapping[type, str] = {
     types.FunctionType: "plain",
     staticmethod: "static",
@@ -58,6 +59,8 @@ def read_data(value: Any, base: type) -> Any:
         return datetime.date(value.year, value.month, value.day)
     if base is datetime.timedelta:
         return datetime.timedelta(value.days, value.seconds, value.microseconds)
+    if base is datetime.tzinfo:
+        return None
     return decimal.Decimal(decimal.Decimal.__str__(value))
 
 
@@ -68,7 +71,7 @@ def of_function(function: types.FunctionType, encoder: Encoder) -> list[Any]:
         str(function.__qualname__),
         _doc(function),
         str(function.__module__),
-        bool(function.__code__.co_flags & CODE_ASYNC),
+        function.__code__.co_flags & CODE_KINDS,
         _signature(function, encoder),
         _annotations(function, encoder),
     ]
@@ -111,10 +114,14 @@ def of_class(kind: type, encoder: Encoder) -> list[Any]:
     """Describe a class by what it defines itself."""
     space = vars(kind)
     names = [name for name in space if type(name) is str][:MAX_NAMES]
-    dunders = [name for name in names if name in tables.DUNDERS and space[name] is not None]
     enumeration = isinstance(kind, enum.EnumMeta)
+    dunders = [name for name in names if name in tables.DUNDERS and space[name] is not None]
+    if enumeration:
+        # `Enum` puts some of its own into every class.
+        dunders = [name for name in dunders if getattr(space[name], "__module__", "") == kind.__module__]
+    dunders += [name for base in kind.__mro__[1:] if _is_abstract_library(base) for name in vars(base) if name in tables.DUNDERS]
     methods = [
-        (name, _SEEN_AS[type(space[name])])
+        (name, _SEEN_AS[type(space[name])], _code_flags(space[name]))
         for name in names
         if type(space[name]) in _SEEN_AS and (name in tables.BY_NAME_ONLY or not _is_dunder(name))
         if not (enumeration and name.startswith("_"))
@@ -136,7 +143,18 @@ def of_class(kind: type, encoder: Encoder) -> list[Any]:
         _annotations(kind, encoder),
         encoder.slot(_fields(kind)),
         encoder.slot(_tuple_fields(kind)),
+        encoder.slot(tuple(sorted(getattr(kind, "__abstractmethods__", ())))),
     ]
+
+
+def _code_flags(value: Any) -> int:
+    code = getattr(getattr(value, "__func__", value), "__code__", None)
+    return code.co_flags & CODE_KINDS if code is not None else 0
+
+
+def _is_abstract_library(kind: type) -> bool:
+    """Say whether a class is one of `collections.abc`, which a mirror does not derive from."""
+    return kind.__module__ == "collections.abc" and tables.name_of_type(kind) is not None
 
 
 def _is_dunder(name: str) -> bool:
@@ -163,7 +181,13 @@ def _fields(kind: type) -> tuple[Any, ...]:
         return ()
     with contextlib.suppress(Exception):
         return tuple(
-            (part.name, part.init, part.repr, part.compare, bool(part.kw_only))
+            (
+                *(part.name, part.init, part.repr, part.compare, bool(part.kw_only)),
+                () if part.default is dataclasses.MISSING else (part.default,),
+                () if part.default_factory is dataclasses.MISSING else (part.default_factory,),
+                tuple(part.metadata.items()),
+                part.type,
+            )
             for part in dataclasses.fields(kind)
         )
     return ()

@@ -15,8 +15,9 @@ import pytest
 
 from .. import stub, suite
 from ..collect import Collector
-from ..report import describe, text_of
+from ..report import describe
 from ..run_shared import Recorder, leave
+from . import inspecting, places
 from .carry import Carrier
 from .errors import HINT, CandidateEnded, CannotCross
 from .grader_peer import GraderPeer
@@ -106,13 +107,14 @@ class Grader(Recorder):
             lines = Path(file).read_text(errors="replace").splitlines(keepends=True)
             # Without a time it is never looked for again.
             linecache.cache[file] = (len(lines), None, lines, file)
-        os.umask(0)
+        places.open_up()
+        inspecting.tell_truly()
         sys.addaudithook(_guard)
 
     # The script
 
     def _hear(self) -> tuple[dict[str, Any], list[int]]:
-        data, fds, _, _ = socket.recv_fds(self._control, MESSAGE, 3)
+        data, fds, _, _ = socket.recv_fds(self._control, MESSAGE, 5)
         if not data:
             leave(0)
         return json.loads(data), fds
@@ -122,8 +124,8 @@ class Grader(Recorder):
         return self._hear()
 
     def _connect(self, fds: list[int]) -> None:
-        link, out, err = fds
-        self._outlet.listen(out, err)
+        link, *streams = fds
+        self._outlet.listen(*streams)
         questions = Questions(self._identifiers, self._flag)
         peer = GraderPeer(ListeningLink(socket.socket(fileno=link), self._outlet), questions, services())
         peer.when_ended = self._note_end
@@ -186,11 +188,18 @@ class Grader(Recorder):
             self._start_afresh()
         result = yield
         self._outlet.drain()
+        self._carrier.end_of_test()
+        if self._peer is not None:
+            self._peer.failed_within = None
         return result
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(self, call: Any) -> Generator[None, Any, Any]:
         """Name what ended the script's process, if it ended in this test."""
+        within = None if self._peer is None else self._peer.failed_within
+        if within is not None and call.when == "call" and call.excinfo is None:
+            self._flag("swallows_failures")
+            call.excinfo = pytest.ExceptionInfo.from_exception(within)
         report = yield from super().pytest_runtest_makereport(call)
         if self._ended is not None:
             outcome = OUTCOMES.get(str(self._ended.get("reason")), "crashed")
@@ -201,18 +210,7 @@ class Grader(Recorder):
 
     def describe(self, exc: BaseException) -> dict[str, Any]:
         """Describe an error, with the frames that it had in the script."""
-        facts = describe(exc, (suite.TESTS,))
-        rows = getattr(exc, "_mendbench_frames", ())
-        facts["frames"] += [
-            {
-                "file": "solution.py",
-                "line": line if type(line) is int else 0,
-                "function": text_of(function, 200),
-                "source": linecache.getline(suite.SOLUTION, line).strip()[:200] if type(line) is int else "",
-            }
-            for line, function in (rows if type(rows) is tuple else ())
-        ]
-        return facts
+        return describe(exc, (suite.TESTS, suite.SOLUTION))
 
 
 def _identifiers(tree: ast.AST) -> Generator[str, None, None]:

@@ -8,16 +8,21 @@ import types
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from _pytest import outcomes
+
 from . import tables
 from .errors import CandidateEnded, CannotCross, Tampered
-from .graph import Encoder, Node
+from .graph import Decoder, Encoder, Node
 from .link import Link, LinkBroken, LinkClosed
 from .mirror import REF, ref_of
 from .peer import Peer
+from .tracebacks import fake_traceback
 from .questions import Questions, random_below
 
 SECRET = (types.FrameType, types.CodeType, types.ModuleType, types.CellType)
 READABLE = frozenset({"__name__", "__qualname__", "__doc__", "__wrapped__", "__signature__", "__dict__"})
+LIBRARIES = sys.stdlib_module_names | {"numpy"}
+OF_TUPLES = frozenset({"_asdict", "_replace", "_fields", "_make"})
 INNER = ("gi_", "cr_", "ag_", "f_", "tb_", "co_", "func_")
 OWN = "test_solution"
 
@@ -30,10 +35,16 @@ class GraderPeer(Peer):
         super().__init__(link, step=2)
         self._questions = questions
         self._services = services
+        self._lent: dict[tuple[str, str], Any] = {}
+        """Functions and classes of the library that tests have handed over."""
         self.before_asking: Callable[[], None] = lambda: None
         self.when_ended: Callable[[], None] = lambda: None
         self.when_tampered: Callable[[str], None] = lambda _why: None
         self._main = threading.main_thread().ident
+        self.after_asking: Callable[[], None] = lambda: None
+        self.when_told: Callable[[Any], None] = lambda _told: None
+        self.failed_within: BaseException | None = None
+        """The first failure in a function of the tests that the script has called: it counts, whoever catches it."""
         self.busy = False
         """While changes around the script are carried over."""
 
@@ -51,7 +62,14 @@ class GraderPeer(Peer):
         if _thread._count() and _thread.get_ident() != self._main:  # noqa: SLF001 -- cheap, and seldom so
             return self._ask(verb, values, kwargs)
         self.before_asking()
-        return self._ask(verb, values, kwargs)
+        try:
+            return self._ask(verb, values, kwargs)
+        finally:
+            self.after_asking()
+
+    def told(self, what: Any) -> None:
+        """Take what the script's side tells beside an answer."""
+        self.when_told(what)
 
     def _ask(self, verb: str, values: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Any:
         try:
@@ -81,7 +99,11 @@ class GraderPeer(Peer):
         """Have a special method applied, and find out whether the answer means anything."""
         others = self._questions.misses(name, value, args)
         if others is None:
-            return self.ask("op", (name, value, *args), kwargs)
+            answer = self.ask("op", (name, value, *args), kwargs)
+            if name == "__exit__" and answer and self._counts(args[1]):
+                self._questions.flag("swallows_failures")
+                return False
+            return answer
         if not others:
             return NotImplemented
         asked = [(args[0], *args[1:]), *((other, *args[1:]) for other in others)]
@@ -114,6 +136,12 @@ class GraderPeer(Peer):
                 self.imports[handle] = lambda kept=kept: kept
                 self.named[name] = self.imports[handle]
 
+    def _counts(self, error: Any) -> bool:
+        """Say whether an error is a verdict of the tests, which nobody may swallow but the tests."""
+        if isinstance(error, AssertionError):
+            return not self._questions.names("AssertionError")
+        return isinstance(error, outcomes.OutcomeException | CandidateEnded | Tampered)
+
     # What the script may ask for
 
     def perform(self, verb: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
@@ -126,7 +154,12 @@ class GraderPeer(Peer):
         if check is None or not args:
             raise LinkBroken("a question that the script may not ask")
         check(*args)
-        return super().perform(verb, args, kwargs)
+        try:
+            return super().perform(verb, args, kwargs)
+        except BaseException as exc:
+            if self._counts(exc) and self.failed_within is None:
+                self.failed_within = exc
+            raise
 
     def _given(self, value: Any) -> None:
         if id(value) not in self._handles:
@@ -156,7 +189,8 @@ class GraderPeer(Peer):
 
     def may_get(self, value: Any, name: Any) -> None:
         self._given(value)
-        self._readable(name)
+        if not (isinstance(value, tuple) and name in OF_TUPLES):
+            self._readable(name)
         if _is_mock(value) and name in _mock_api():
             raise CannotCross(f"attribute {name} of a mock")
 
@@ -173,6 +207,10 @@ class GraderPeer(Peer):
 
     may_del = may_set
 
+    def traceback_of(self, rows: Any) -> Any:
+        """Make one out of (line, function) in the script, the outermost first."""
+        return fake_traceback(rows if type(rows) is tuple else ())
+
     # What goes out
 
     def exports_errors(self, plain: bool) -> bool:
@@ -185,6 +223,7 @@ class GraderPeer(Peer):
             raise CannotCross(f"a {kind.__name__}")
         named = _library_name(value)
         if named is not None:
+            self._lent[named] = value
             return ["library", *named]
         if kind is types.MethodDescriptorType and tables.name_of_type(value.__objclass__):
             return ["descriptor", encoder.slot(value.__objclass__), value.__name__]
@@ -193,7 +232,16 @@ class GraderPeer(Peer):
     def class_node(self, kind: type, encoder: Encoder) -> Node:
         """Classes of the standard library go by name, too."""
         named = _library_name(kind)
-        return ["library", *named] if named is not None else super().class_node(kind, encoder)
+        if named is None:
+            return super().class_node(kind, encoder)
+        self._lent[named] = kind
+        return ["library", *named]
+
+    def take_library(self, _: Decoder, module: Any, name: Any) -> Any:
+        """Take back a function or class of the library: only one that has been handed over."""
+        if (module, name) not in self._lent:
+            raise LinkBroken("a function of the library that was never given")
+        return self._lent[module, name]
 
 
 def _plain(pair: Any) -> Any:
@@ -206,7 +254,7 @@ def _library_name(value: Any) -> tuple[str, str] | None:
     if kind not in {types.BuiltinFunctionType, types.FunctionType} and not isinstance(value, type):
         return None
     module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
-    if type(module) is not str or type(name) is not str or module.partition(".")[0] not in sys.stdlib_module_names:
+    if type(module) is not str or type(name) is not str or module.partition(".")[0] not in LIBRARIES:
         return None
     if module.startswith("unittest") or (isinstance(value, type) and tables.name_of_type(value)):
         return None

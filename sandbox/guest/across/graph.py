@@ -9,11 +9,14 @@ import collections
 import datetime
 import decimal
 import fractions
+import gc
 import operator
 import pathlib
+import re
 import sys
 import types
 import uuid
+import zoneinfo
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
@@ -123,7 +126,7 @@ class Encoder:
         if isinstance(value, bytearray):
             return self.bytes_at(value)
         if is_array(value):
-            return [value.dtype.str, list(value.shape), *self.bytes_at(value.tobytes())]
+            return [_dtype(value.dtype), list(value.shape), *self.bytes_at(value.tobytes())]
         return self.slots(elements(value))
 
     def _container(self, value: Any) -> Node:
@@ -158,11 +161,16 @@ def is_array(value: Any) -> bool:
     return numpy is not None and isinstance(value, numpy.ndarray)
 
 
+def _dtype(dtype: Any) -> Any:
+    return dtype.str if dtype.names is None else [[name, dtype[name].str] for name in dtype.names]
+
+
 def elements(value: Any) -> list[Any]:
     """Return what a container holds, read with the builtin's own methods; keys and values in turn."""
     if isinstance(value, dict):
+        own = collections.OrderedDict if isinstance(value, collections.OrderedDict) else dict
         # In one step: another thread may change it.
-        return [part for pair in list(dict.items(value)) for part in pair]
+        return [part for pair in list(own.items(value)) for part in pair]
     if isinstance(value, list):
         return list.__getitem__(value, slice(None))
     return list((set if isinstance(value, set) else collections.deque).__iter__(value))
@@ -172,6 +180,10 @@ def refill(value: Any, content: list[Any]) -> None:
     """Put `content` in the place of what a container holds, with the builtin's own methods."""
     if isinstance(value, list):
         list.__setitem__(value, slice(None), content)
+    elif isinstance(value, collections.OrderedDict):
+        collections.OrderedDict.clear(value)
+        for key, part in zip(content[::2], content[1::2], strict=True):
+            collections.OrderedDict.__setitem__(value, key, part)
     elif isinstance(value, dict):
         dict.clear(value)
         dict.update(value, zip(content[::2], content[1::2], strict=True))
@@ -199,6 +211,11 @@ _EMPTY: dict[str, Callable[[], Any]] = {name: kind for kind, name in CONTAINERS.
 
 def _date(_: Encoder, value: datetime.date) -> Node:
     return ["date", value.year, value.month, value.day]
+
+
+def _behind(view: Any) -> Any:
+    """Return the dict that a view is of: both sides share it, and the view stays one."""
+    return gc.get_referents(view)[0]
 
 
 def _clock(value: Any, encoder: Encoder) -> list[Any]:
@@ -230,6 +247,8 @@ _MAKE: dict[type, Callable[[Encoder, Any], Node]] = {
     ],
     decimal.Decimal: lambda _, value: ["decimal", str(value)],
     fractions.Fraction: lambda enc, value: ["fraction", enc.slots((value.numerator, value.denominator))],
+    re.Pattern: lambda enc, value: ["pattern", enc.slot(value.pattern), value.flags],
+    zoneinfo.ZoneInfo: lambda _, value: ["zoneinfo", value.key],
     uuid.UUID: lambda _, value: ["uuid", value.hex],
     pathlib.PosixPath: lambda _, value: ["path", str(value)],
     pathlib.PurePosixPath: lambda _, value: ["purepath", str(value)],
@@ -237,10 +256,10 @@ _MAKE: dict[type, Callable[[Encoder, Any], Node]] = {
     type(...): lambda _, _value: ["ellipsis"],
     # What it would show is the other side's business; `__exit__` gets one, and seldom looks.
     types.TracebackType: lambda _, _value: ["nothing"],
-    types.MappingProxyType: lambda enc, value: ["proxy", enc.slot(dict(value))],
-    type({}.keys()): lambda enc, value: ["keys", enc.slot(dict.fromkeys(value))],
-    type({}.items()): lambda enc, value: ["items", enc.slot(dict(value))],
-    type({}.values()): lambda enc, value: ["values", enc.slot(dict(enumerate(value)))],
+    types.MappingProxyType: lambda enc, value: ["proxy", enc.slot(_behind(value))],
+    type({}.keys()): lambda enc, value: ["keys", enc.slot(_behind(value))],
+    type({}.items()): lambda enc, value: ["items", enc.slot(_behind(value))],
+    type({}.values()): lambda enc, value: ["values", enc.slot(_behind(value))],
 }
 
 
@@ -387,8 +406,8 @@ def array_of(decoder: Decoder, content: Any) -> Any:
     import numpy as np  # noqa: PLC0415 -- slow, and seldom needed
 
     text, shape, start, size = content
-    dtype = np.dtype(text)
-    if dtype.hasobject or dtype.fields:
+    dtype = np.dtype([(str(part[0]), *part[1:]) for part in text] if type(text) is list else text)
+    if dtype.hasobject:
         raise LinkBroken("an array of objects")
     return np.frombuffer(bytearray(decoder.bytes_at(start, size)), dtype=dtype).reshape(shape)
 
@@ -419,6 +438,9 @@ _BUILD: dict[str, Callable[..., Any]] = {
     ),
     "decimal": lambda _, text: decimal.Decimal(text),
     "fraction": lambda dec, slots: fractions.Fraction(*dec.values(slots)),
+    "pattern": lambda dec, text, flags: re.compile(dec.value(text), flags & ~re.DEBUG),
+    "match": lambda dec, pattern, text, how, *at: getattr(dec.value(pattern), _MATCHES[how])(dec.value(text), *at),
+    "zoneinfo": lambda _, key: zoneinfo.ZoneInfo(key),
     "uuid": lambda _, text: uuid.UUID(hex=text),
     "path": lambda _, text: pathlib.PosixPath(text),
     "purepath": lambda _, text: pathlib.PurePosixPath(text),
@@ -435,10 +457,24 @@ _BUILD: dict[str, Callable[..., Any]] = {
 }
 
 
+_MATCHES = {"match": "match", "search": "search", "fullmatch": "fullmatch"}
+
+
+def match_node(encoder: Encoder, found: Any) -> Node | None:
+    """Say how to find a match again; None where no simple way finds the same."""
+    for how, at in (("match", (found.start(),)), ("search", ()), ("fullmatch", found.span())):
+        again = getattr(found.re, how)(found.string, *at)
+        if again is not None and again.regs == found.regs:
+            return ["match", encoder.slot(found.re), encoder.slot(found.string), how, *at]
+    return None
+
+
 _NEEDS: dict[str, Callable[[Node], list[Slot]]] = {
     **dict.fromkeys((*_BUILD, *_EMPTY), lambda _: []),
     **dict.fromkeys(("t", "f", "range", "slice", "fraction"), operator.itemgetter(1)),
     **dict.fromkeys(("zone", "proxy", "keys", "items", "values"), lambda node: [node[1]]),
+    "pattern": lambda node: [node[1]],
+    "match": lambda node: [node[1], node[2]],
     "time": lambda node: [node[5]],
     "datetime": lambda node: [node[8]],
     "defaultdict": lambda node: [node[3]],

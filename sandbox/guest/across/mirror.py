@@ -7,6 +7,8 @@ inherits from a builtin is the builtin's own, on data that has been read there.
 import dataclasses
 import enum
 import inspect
+import types
+import weakref
 from abc import ABCMeta
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -17,6 +19,7 @@ from .errors import CannotCross
 REF = "_mendbench"
 INFO = "__mendbench__"
 ASKED_BY_NAME = frozenset({"__name__", "__qualname__", "__wrapped__", "__self__", "__func__", "__signature__"})
+_ASKED_OF_CLASSES = tables.BY_NAME_ONLY | {"__slots__", "__dataclass_params__", "__total__", "__required_keys__"}
 LOCAL = frozenset({"__abstractmethods__", "_abc_impl", "__parameters__", "__orig_bases__", "__doc__", INFO})
 _get: Callable[[Any, str], Any] = object.__getattribute__
 _set: Callable[[Any, str, Any], None] = object.__setattr__
@@ -28,10 +31,24 @@ class Ref:
 
     peer: Any
     handle: int
+    flags: int = 0
+    """Of a function: what its code is (a coroutine's, a generator's)."""
+
+
+_TAGGED: dict[int, tuple[Any, Ref]] = {}
+
+
+def tag(value: Any, ref: Ref) -> None:
+    """Note beside a function, generator or coroutine what it stands for: `functools.wraps` copies attributes."""
+    key = id(value)
+    _TAGGED[key] = weakref.ref(value, lambda _: _TAGGED.pop(key, None)), ref
 
 
 def ref_of(value: Any) -> Ref | None:
     """Return what a mirror stands for; None for anything else."""
+    tagged = _TAGGED.get(id(value))
+    if tagged is not None:
+        return tagged[1]
     if isinstance(value, type):
         found = vars(value).get(INFO)
     elif isinstance(value, RemoteMethod | BoundMethod):
@@ -56,15 +73,19 @@ def class_ref(kind: type) -> Ref:
 class RemoteMethod:
     """A method of a mirrored class, as its class holds it."""
 
-    __slots__ = ("__weakref__", "kind", "name", "owner")
+    __slots__ = ("__weakref__", "flags", "kind", "name", "owner", "unbound")
 
-    def __init__(self, owner: Ref, name: str, kind: str) -> None:
-        self.owner, self.name, self.kind = owner, name, kind
+    def __init__(self, owner: Ref, name: str, kind: str, flags: int = 0) -> None:
+        self.owner, self.name, self.kind, self.flags = owner, name, kind, flags
+        self.unbound = BoundMethod(self, None)
 
     def __get__(self, value: Any, owner: type | None = None) -> "BoundMethod":
         if self.kind == "class":
             return BoundMethod(self, owner if value is None else type(value))
-        return BoundMethod(self, None if self.kind == "static" else value)
+        return self.unbound if value is None or self.kind == "static" else BoundMethod(self, value)
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        """Do nothing: it has its name."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.owner.peer.ask("method", (self.owner, self.name, *args), kwargs)
@@ -95,6 +116,8 @@ class BoundMethod:
         method = self.method
         if name == "__name__":
             return method.name
+        if name == "__func__" and self.__self__ is not None:
+            return method.unbound
         if name.startswith("__") and name.endswith("__") and name not in {*ASKED_BY_NAME, "__doc__"}:
             raise AttributeError(name)
         return method.owner.peer.ask("get", (self, name))
@@ -111,7 +134,7 @@ def operator(name: str) -> Callable[..., Any]:
     """Make the special method `name` that asks the other side."""
 
     def ask(self: Any, *args: Any, **kwargs: Any) -> Any:
-        ref = class_ref(self) if isinstance(self, type) else _get(self, REF)
+        ref = class_ref(self) if isinstance(self, type) else ref_of(self) or class_ref(type(self))
         return ref.peer.operate(name, self, args, kwargs)
 
     ask.__name__ = ask.__qualname__ = name
@@ -125,9 +148,7 @@ class MirrorType(ABCMeta):
         """Derive a class on this side from a mirrored one: the other side gets one that calls back."""
         cls = super().__new__(mcls, name, bases, space)
         base = next(base for base in cls.__mro__[1:] if INFO in vars(base))
-        derived = vars(base)[INFO].peer.derive(name, bases, space, keywords)
-        type.__setattr__(cls, INFO, derived.ref)
-        derived.adopt(cls)
+        vars(base)[INFO].peer.derive(cls, bases, space, keywords)
         return cls
 
     def __init__(cls, name: str, bases: tuple[type, ...], space: dict[str, Any], **_keywords: Any) -> None:
@@ -137,7 +158,7 @@ class MirrorType(ABCMeta):
         return class_ref(cls).peer.ask("call", (cls, *args), kwargs)
 
     def __getattr__(cls, name: str) -> Any:
-        if name.startswith("__") and name.endswith("__") and name not in tables.BY_NAME_ONLY:
+        if name.startswith("__") and name.endswith("__") and name not in _ASKED_OF_CLASSES:
             raise AttributeError(f"type object {cls.__name__!r} has no attribute {name!r}")
         return class_ref(cls).peer.ask("get", (cls, name))
 
@@ -155,6 +176,11 @@ class MirrorType(ABCMeta):
         class_ref(cls).peer.ask("del", (cls, name))
         if name in vars(cls):
             type.__delattr__(cls, name)
+
+    def register(cls, subclass: Any) -> Any:
+        """Register a virtual subclass, on both sides."""
+        class_ref(cls).peer.ask("register", (cls, subclass))
+        return super().register(subclass)
 
     def __dir__(cls) -> list[str]:
         names: list[str] = class_ref(cls).peer.ask("dir", (cls,))
@@ -240,6 +266,9 @@ class Namespace(Mapping[str, Any]):
         return sum(1 for _ in self)
 
 
+_OF_IMPORT = frozenset({"__path__", "__spec__", "__loader__", "__package__", "__wrapped__", "__test__"})
+
+
 class MirrorModule(type(enum)):  # type: ignore[misc] -- the type of modules
     """A module of the other side."""
 
@@ -248,7 +277,7 @@ class MirrorModule(type(enum)):  # type: ignore[misc] -- the type of modules
         return Namespace(self)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") and name.endswith("__") and name not in {"__all__", "__version__"}:
+        if name in _OF_IMPORT:
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
         return _get(self, REF).peer.ask("get", (self, name))
 
@@ -291,25 +320,47 @@ class RemoteIterator:
         self.ref.peer.ask("close", (self.ref,))
 
 
+class MirrorCallable(MirrorObject):
+    """A function of the other side that has attributes, or is wrapped: what it is, is asked there."""
+
+    def __init__(self, ref: Ref, facts: dict[str, Any]) -> None:
+        object.__setattr__(self, REF, ref)
+        object.__setattr__(self, "__name__", facts["name"])
+        object.__setattr__(self, "__doc__", facts["doc"])
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return _get(self, REF).peer.ask("call", (self, *args), kwargs)
+
+    def __get__(self, value: Any, owner: type | None = None) -> Any:
+        return self if value is None else types.MethodType(self, value)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _NO_FUNCTIONS:
+            raise AttributeError(name)
+        return _get(self, REF).peer.ask("get", (self, name))
+
+
+_NO_FUNCTIONS = frozenset({"__test__", "__path__", "__isabstractmethod__", "__bases__", "__mro__"})
+
+
 def make_function(ref: Ref, facts: dict[str, Any]) -> Any:
     """Make a function that calls one of the other side, and looks like it."""
-    if facts["async"]:
 
-        async def function(*args: Any, **kwargs: Any) -> Any:
-            return await ref.peer.ask("call", (ref, *args), kwargs)
-
-    else:
-
-        def function(*args: Any, **kwargs: Any) -> Any:  # type: ignore[misc]
-            return ref.peer.ask("call", (ref, *args), kwargs)
+    def function(*args: Any, **kwargs: Any) -> Any:
+        return ref.peer.ask("call", (ref, *args), kwargs)
 
     made: Any = function
     made.__name__, made.__qualname__, made.__doc__ = facts["name"], facts["qualname"], facts["doc"]
     made.__module__ = facts["module"]
     made.__annotations__ = facts["annotations"]
-    if facts["signature"] is not None:
-        made.__signature__ = facts["signature"]
-    made.__dict__[REF] = ref
+    signature = facts["signature"]
+    if signature is not None:
+        made.__signature__ = signature
+        parts = list(signature.parameters.values())
+        given = [part for part in parts if part.default is not part.empty]
+        made.__defaults__ = tuple(part.default for part in given if part.kind is not part.KEYWORD_ONLY) or None
+        made.__kwdefaults__ = {p.name: p.default for p in given if p.kind is p.KEYWORD_ONLY} or None
+    tag(made, ref)
     return made
 
 
@@ -349,14 +400,19 @@ def space_of(ref: Ref, facts: dict[str, Any]) -> dict[str, Any]:
     space |= {name: operator(name) for name in facts["dunders"] if name in tables.DUNDERS}
     if facts["unhashable"]:
         space["__hash__"] = None
-    space |= {name: RemoteMethod(ref, name, kind) for name, kind in facts["methods"]}
+    space |= {name: RemoteMethod(ref, name, kind, flags) for name, kind, flags in facts["methods"]}
     return space
 
 
 def _fields(rows: list[Any]) -> Iterator[tuple[str, Any]]:
-    for name, init, shown, compared, keyword in rows:
+    for name, init, shown, compared, keyword, default, factory, metadata, kind in rows:
         field: Any = dataclasses.field(init=init, repr=shown, compare=compared, kw_only=keyword)
-        field.name = name
+        field.name, field.type = name, kind
+        field.metadata = types.MappingProxyType(dict(metadata))
+        if default:
+            field.default = default[0]
+        if factory:
+            field.default_factory = factory[0]
         field._field_type = dataclasses._FIELD  # type: ignore[attr-defined] # noqa: SLF001 -- `fields()` asks for it
         yield name, field
 

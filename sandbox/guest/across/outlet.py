@@ -22,16 +22,23 @@ class Outlet:
         self._most = most
         self._when_too_much = when_too_much
         self._total = 0
-        self.files: dict[int, str] = {}
+        self.files: dict[int, Any] = {}
         # Tests read what is printed while a thread of ours prints it.
         self._lock = threading.RLock()
 
-    def listen(self, out: int, err: int) -> None:
-        """Listen to a new process; what the last one left is printed first."""
+    def listen(self, out: int, err: int, out_now: int, err_now: int) -> None:
+        """Listen to a new process; what the last one left is printed first.
+
+        Args:
+            out: what it prints to the stream that it started with.
+            err: the same for errors.
+            out_now: what it prints to whatever `sys.stdout` is on this side now.
+            err_now: the same for errors.
+        """
         self.drain()
         for fd in self.files:
             os.close(fd)
-        self.files = {out: "stdout", err: "stderr"}
+        self.files = {out: sys.stdout, err: sys.stderr, out_now: "stdout", err_now: "stderr"}
         for fd in self.files:
             os.set_blocking(fd, False)
 
@@ -61,9 +68,10 @@ class Outlet:
             if self._total - len(data) <= self._most:
                 self._when_too_much()
             return True
+        stream = self.files[fd]
         # What tests have put in the place of a stream may do anything.
         with contextlib.suppress(Exception):
-            _print(getattr(sys, self.files[fd]), data)
+            _print(getattr(sys, stream) if isinstance(stream, str) else stream, data)
         return True
 
 

@@ -135,6 +135,10 @@ class Questions:
         self._named = named
         self.flag = flag
 
+    def names(self, name: str) -> bool:
+        """Say whether the tests use this name."""
+        return name in self._named
+
     def misses(self, name: str, value: Any, args: tuple[Any, ...]) -> list[Any] | None:
         """Return what else to ask about; None to ask as usual, an empty list to ask nothing at all."""
         if isinstance(value, type) or not args or not is_plain(args[0]):

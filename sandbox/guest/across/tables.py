@@ -45,7 +45,7 @@ DUNDERS = (
     )
 )
 """Special methods that a class may answer from the other process."""
-BY_NAME_ONLY = frozenset(_dunder("init", "post_init", "new", "init_subclass", "class_getitem"))
+BY_NAME_ONLY = frozenset(_dunder("init", "post_init", "new", "class_getitem"))
 """Reached by name (as in `super().__init__()`), not by an operator."""
 
 ERRORS = tuple(
