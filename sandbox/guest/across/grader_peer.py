@@ -126,7 +126,11 @@ class GraderPeer(Peer):
 
     def take_over(self, old: "GraderPeer", module: Any, fresh: Any) -> None:
         """Have the names that tests hold of a process that has ended lead to this one."""
-        object.__setattr__(module, REF, ref_of(fresh))
+        ref = ref_of(fresh)
+        assert ref is not None
+        object.__setattr__(module, REF, ref)
+        # It stands for what came, which must not be given back when that goes.
+        self.imports[ref.handle] = lambda: module
         names = list(old.named)
         for name, handle in zip(names, self.ask("resolve", (names,)), strict=True):
             kept = old.named[name]()
