@@ -17,7 +17,7 @@ import sys
 import types
 import uuid
 import zoneinfo
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from .errors import CannotCross
@@ -59,16 +59,17 @@ class Objects(Protocol):
 class Encoder:
     """Makes nodes of values, for one message."""
 
+    described: frozenset[int] = frozenset()
+    """Classes that this message describes."""
+    taken: Sequence[Any] = ()
+    """What else is told, once, with this message."""
+
     def __init__(self, objects: Objects) -> None:
         self.nodes: list[Node | None] = []
         self.blob = bytearray()
         self.objects = objects
-        self.described: frozenset[int] = frozenset()
-        """Classes that this message describes."""
         self.numbered: list[int] = []
         """Containers that get their number with this message."""
-        self.taken: list[Any] = []
-        """What else is told, once, with this message."""
         self._index: dict[int, int] = {}
         self._todo: list[tuple[int, Any]] = []
         # A temporary that is gone would give its id to the next.

@@ -23,6 +23,7 @@ from .mirror import INFO, REF, BoundMethod, MirrorType, Ref, RemoteIterator, Rem
 from .shared import SharedContainers
 from .threads import Threads
 
+_more_threads: Callable[[], int] = _thread._count  # noqa: SLF001 -- the cheapest way to know
 MOST_EXPORTS = 200_000
 KNOWN_BY_HANDLE = frozenset(
     {"class", "function", "callable", "object", "data", "module", "generator", "coroutine"}
@@ -69,7 +70,7 @@ class Peer:
         """Ask the other side; return what it answers, or raise what it raised."""
         if self.dead:
             raise StaleObject("this object belonged to a process of the script that has ended")
-        if self.threads is None and _thread._count():  # noqa: SLF001 -- the cheapest way to know
+        if self.threads is None and _more_threads():
             self.enter()
         number = self.new_id()
         with self._lock:
@@ -220,7 +221,7 @@ class Peer:
 
     def answer(self, number: int, good: bool, answer: Any) -> None:
         """Send an answer; one that cannot be sent is an error of its own."""
-        if self.threads is None and _thread._count():  # noqa: SLF001 -- the cheapest way to know
+        if self.threads is None and _more_threads():
             self.enter()
         with self._lock:
             self._answer(number, good, answer)

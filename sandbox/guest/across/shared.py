@@ -5,12 +5,14 @@ it by a number, compare it with what it last was, and send what has changed alon
 """
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import CannotCross
 from .graph import Decoder, Encoder, array_of, elements, is_array, refill, same
 from .link import LinkBroken
-from .threads import Threads
+
+if TYPE_CHECKING:
+    from .threads import Threads
 
 MOST = 400
 """Past this many the oldest are forgotten: they go on as copies."""

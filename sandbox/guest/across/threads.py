@@ -311,10 +311,9 @@ class Threads:
 
     def _refuse(self, seat: Seat, question: Any) -> None:
         self._local.seat = seat
+        why = CannotCross(f"a call from one more thread than {MOST_WORKERS}")
         try:
-            self._peer.answer(
-                question, False, CannotCross(f"a call from one more thread than {MOST_WORKERS}")
-            )
+            self._peer.answer(question, good=False, answer=why)
         finally:
             del self._local.seat
 
@@ -322,16 +321,16 @@ class Threads:
         self._local.seat = seat
         try:
             while True:
+                # An answer, which nobody has asked for, has too few parts to be served.
                 message, blob = self.receive()
-                if message[0] != "q":
-                    raise LinkBroken("an answer that nobody has asked for")
                 seat.busy = True
                 self._peer.serve(message, blob)
                 del message, blob
                 seat.busy = False
         except LinkBroken as exc:
             self.close(exc)
-        except (LinkClosed, *self._peer.fatal()):
+        except LinkClosed:
             pass
         except BaseException as exc:  # noqa: BLE001 -- who asked would wait for ever
-            self.close(LinkBroken(f"a question that cannot be answered ({type(exc).__name__}: {exc})"))
+            if not isinstance(exc, self._peer.fatal()):
+                self.close(LinkBroken(f"a question that cannot be answered ({type(exc).__name__}: {exc})"))
