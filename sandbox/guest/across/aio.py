@@ -177,8 +177,22 @@ class Aio:
 
     def post(self, verb: str, *numbers: float) -> None:
         """Tell the other side something."""
-        with contextlib.suppress(LinkClosed):
+        with contextlib.suppress(LinkClosed), self.peer.sending:
             self.peer.link.send(["n", verb, *numbers])
+
+    def take_in_loop(self, message: list[Any]) -> bool:
+        """Have a loop of this side that runs take a note, from another thread; say whether one does."""
+        for loop in list(self._own.values()):
+            if loop.is_running():
+                loop.call_soon_threadsafe(self._take_safely, message)
+                return True
+        return False
+
+    def _take_safely(self, message: list[Any]) -> None:
+        try:
+            self.take(message)
+        except LinkBroken as exc:
+            self.peer.when_broken(exc)
 
     def take(self, message: list[Any]) -> None:
         """Do what a note says."""
