@@ -148,7 +148,10 @@ class GraderPeer(Peer):
 
     def take_over(self, old: "GraderPeer", module: Any, fresh: Any) -> None:
         """Have the names that tests hold of a process that has ended lead to this one."""
-        object.__setattr__(module, REF, ref_of(fresh))
+        ref: Any = ref_of(fresh)
+        object.__setattr__(module, REF, ref)
+        # Else the module would be given back together with its second mirror.
+        self.imports[ref.handle] = lambda: module
         names = list(old.named)
         for name, handle in zip(names, self.ask("resolve", (names,)), strict=True):
             kept = old.named[name]()
