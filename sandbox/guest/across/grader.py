@@ -18,7 +18,7 @@ from ..report import describe
 from ..run_shared import Recorder, leave
 from . import inspecting, places
 from .carry import Carrier
-from .errors import HINT, CandidateEnded, CannotCross
+from .errors import HINT, CandidateEnded, CannotCross, StaleObject
 from .grader_peer import GraderPeer
 from .outlet import ListeningLink, Outlet
 from .questions import Questions
@@ -53,6 +53,8 @@ class Grader(Recorder):
         self._carrier = Carrier()
         self._peer: GraderPeer | None = None
         self._ended: dict[str, Any] | None = None
+        self._lost: dict[str, Any] | None = None
+        """Why there is no process of the script for this test."""
 
     # The beginning
 
@@ -162,17 +164,20 @@ class Grader(Recorder):
 
     def _start_afresh(self) -> None:
         """Have the script's process started anew, for the next test."""
-        self._ended = None
+        self._ended = self._lost = None
         _, fds = self._ask_warden("new")
         old, module = self._peer, sys.modules["solution"]
         self._connect(fds)
         assert self._peer is not None
         assert old is not None
+        old.link.close()
         try:
             fresh = self._peer.ask("import", ())
             self._peer.take_over(old, module, fresh)
-        except BaseException:  # noqa: BLE001 -- it could be imported before; now every test that needs it fails
+        except BaseException as exc:  # noqa: BLE001 -- it could be imported before; now every test that needs it fails
             self._peer.dead = True
+            again = f"the script could not be imported again: {type(exc).__name__}"
+            self._lost, self._ended = self._ended or {"message": again}, None
         self._carrier.again()
 
     # The tests
@@ -197,6 +202,8 @@ class Grader(Recorder):
             self._flag("swallows_failures")
             call.excinfo = pytest.ExceptionInfo.from_exception(within)
         report = yield from super().pytest_runtest_makereport(call)
+        if self._lost is not None and call.excinfo is not None and call.excinfo.errisinstance(StaleObject):
+            self._ended = self._lost
         if self._ended is not None:
             outcome = OUTCOMES.get(str(self._ended.get("reason")), "crashed")
             self._record |= {"outcome": outcome, **self._end_as_error()}
