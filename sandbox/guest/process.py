@@ -5,6 +5,7 @@ import os
 import socket
 from typing import Any
 
+from . import kernel
 from .child import Child, Plan
 from .compiling import UNCOMPILED, suspicious_flags
 from .duo import Duo
@@ -39,6 +40,8 @@ class Process:
         self._compiled: dict[str, Any] | None = None
         self._names: dict[str, Any] | None = None
         self.report: RunReport | None = None
+        self.found_full = False
+        """The disk was full before the tests were removed from it."""
         self._why_not = ""
         self._scanned: dict[str, Any] | None = None
         self._seen: list[str] = []
@@ -106,6 +109,8 @@ class Process:
 
     def _start_candidate(self) -> tuple[Child, list[int]]:
         """Start one; return the tests' side of the link and of two more streams with it."""
+        # The last one may have locked itself out, and with it every next one.
+        own_folder("run", self._users.run, mode=0o777)
         ours, theirs = socket.socketpair()
         (out, out_end), (err, err_end) = os.pipe(), os.pipe()
         spec = {"script": self._job["script"], "seed": self._job["hash_seed"], "cpu_s": self._cpu_s}
@@ -155,6 +160,7 @@ class Process:
 
     def _remove_tests(self) -> None:
         """Leave no test on the disk once they are loaded: no link of the script can lead to one."""
+        self.found_full = kernel.is_full(str(CODE))
         for path in self._files:
             path.unlink(missing_ok=True)
 
@@ -166,4 +172,5 @@ class Process:
             self._why_not = "two tests have the same id"
         else:
             self.report = RunReport(ids, self._first, self._last)
-            self.duo.expect(len(ids))
+            # The first two canaries run before them.
+            self.duo.expect(len(ids) + 2)
