@@ -23,6 +23,8 @@ MESSAGE = 4096
 CPU_SLACK_S = 1.6
 """The warden's own limit is 1.5 s later than the kernel's, whose account is not read in the same moment."""
 MOST_CPU_S = 1000.0
+LAST_WORDS = frozenset({"finish", "import_failed", "refused", "end"})
+"""After these the tests' process leaves, and that of the script goes with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +105,7 @@ class Duo(Supervisor):
         self._tests_left = 0
         self._test_since: tuple[float, float] | None = None
         self._begun_cpu = 0.0
+        self._is_leaving = False
         self._poll = select.poll()
         self._oom_before = self._before.oom_kills
 
@@ -177,6 +180,7 @@ class Duo(Supervisor):
         elif kind == "flood":
             self._facts.killed_for = "output"
         else:
+            self._is_leaving |= kind in LAST_WORDS
             if kind == "start":
                 self._test_since = time.monotonic(), kernel.cpu_s() or 0.0
             elif kind == "test":
@@ -248,7 +252,7 @@ class Duo(Supervisor):
     def _check(self) -> None:
         super()._check()
         candidate = self._candidate
-        if self._ended or candidate is None:
+        if self._ended or self._is_leaving or candidate is None:
             return
         if os.waitid(os.P_PID, candidate.child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
             self._bury("")
