@@ -38,8 +38,14 @@ def evaluate(results: Results) -> tuple[Gate, ...]:
         _at_most("own share of an attempt's CPU time, pooled, worst case", 0.10, _own_share(results)),
         _at_most("level process / shared, hand-off to verdict, medians", 1.15, _level_wall(results)),
         _at_most("level process / shared, CPU time of an attempt, one worker", 1.25, _level_cpu(results)),
-        _at_most("proxied call / bare ping-pong, medians", 3.0, results.crossing and results.crossing.call_ratio),
-        _at_least("large byte strings there and back, MB/s", 100.0, results.crossing and results.crossing.megabytes_per_s),
+        _at_most(
+            "proxied call / bare ping-pong, medians", 3.0, results.crossing and results.crossing.call_ratio
+        ),
+        _at_least(
+            "large byte strings there and back, MB/s",
+            100.0,
+            results.crossing and results.crossing.megabytes_per_s,
+        ),
         _at_most("containers that run 5 s after kill -9, worst case", 0, _running(results)),
     )
 
@@ -74,7 +80,7 @@ def _level_wall(results: Results) -> float | None:
 def _level_cpu(results: Results) -> float | None:
     spent = {entry.way: entry.cpu_ms for entry in results.throughput if entry.workers == 1}
     ours, other = spent.get(Name.POOLED), spent.get(Name.SHARED)
-    return ours.total / other.total if ours and other else None
+    return ours.total / other.total if ours and other and other.total > 0 else None
 
 
 def _speed(results: Results, way: Name, other: Name) -> float | None:

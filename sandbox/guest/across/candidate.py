@@ -111,7 +111,9 @@ class Candidate(CandidatePeer):
         self._surroundings_changed = False
         before, self._environ = self._environ, dict(os.environ)
         names = before.keys() | self._environ.keys()
-        changed = {name: self._environ.get(name) for name in names if before.get(name) != self._environ.get(name)}
+        changed = {
+            name: self._environ.get(name) for name in names if before.get(name) != self._environ.get(name)
+        }
         return encoder.slot((changed, os.getcwd()))
 
     def _warn(self, message: Any, category: type, filename: str, lineno: int, *_: Any) -> None:
@@ -124,6 +126,12 @@ class Candidate(CandidatePeer):
             with contextlib.suppress(BaseException):
                 stream.flush()
         super().answer(number, good, answer)
+
+    def when_threaded(self) -> None:
+        """Print lines when they are complete: a thread need not say anything else for a long time."""
+        for stream in {sys.stdout, sys.__stdout__}:
+            with contextlib.suppress(BaseException):
+                stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
 
     def do_state(self, state: dict[str, Any]) -> None:
         """Take over what the tests have changed around both: environment, folder, random numbers."""
@@ -148,7 +156,9 @@ class Candidate(CandidatePeer):
         """Print to where the tests' side has put its own streams; who keeps the old ones prints there."""
         if self._redirected is None:
             self._redirected = _stream(OUT_FD, sys.__stdout__), _stream(ERR_FD, sys.__stderr__)
-        for name, on, old, new in zip(("stdout", "stderr"), (out, err), self._streams, self._redirected, strict=True):
+        for name, on, old, new in zip(
+            ("stdout", "stderr"), (out, err), self._streams, self._redirected, strict=True
+        ):
             if getattr(sys, name) is old or getattr(sys, name) is new:
                 setattr(sys, name, new if on else old)
 

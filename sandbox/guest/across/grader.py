@@ -6,6 +6,7 @@ import linecache
 import os
 import socket
 import sys
+import threading
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -26,7 +27,9 @@ from .services import services
 
 CONTROL_FD = 5
 MESSAGE = 1 << 18
-RUNS_TEXT = frozenset({"eval", "exec", "compile", "__import__", "runpy", "marshal", "shelve", "cloudpickle", "dill"})
+RUNS_TEXT = frozenset(
+    {"eval", "exec", "compile", "__import__", "runpy", "marshal", "shelve", "cloudpickle", "dill"}
+)
 """What a test would use to run text, or bytes, that the script gave it."""
 LOADS = frozenset({"pickle", "_pickle"})
 OUTCOMES = {"wall": "timed_out", "cpu": "timed_out"}
@@ -55,6 +58,7 @@ class Grader(Recorder):
         self._ended: dict[str, Any] | None = None
         self._lost: dict[str, Any] | None = None
         """Why there is no process of the script for this test."""
+        self._ending = threading.RLock()
 
     # The beginning
 
@@ -145,9 +149,11 @@ class Grader(Recorder):
             leave(3)
 
     def _note_end(self) -> None:
-        if self._ended is None:
-            self._outlet.drain()
-            self._ended, _ = self._ask_warden("why")
+        # Every thread that waited for it notes it.
+        with self._ending:
+            if self._ended is None:
+                self._outlet.drain()
+                self._ended, _ = self._ask_warden("why")
 
     def _end_as_error(self) -> dict[str, Any]:
         ended = self._ended or {}

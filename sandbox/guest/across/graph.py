@@ -14,7 +14,7 @@ import pathlib
 import re
 import sys
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from . import tables
@@ -58,10 +58,17 @@ class Objects(Protocol):
 class Encoder:
     """Makes nodes of values, for one message."""
 
+    described: frozenset[int] = frozenset()
+    """Classes that this message describes."""
+    taken: Sequence[Any] = ()
+    """What else is told, once, with this message."""
+
     def __init__(self, objects: Objects) -> None:
         self.nodes: list[Node | None] = []
         self.blob = bytearray()
         self.objects = objects
+        self.numbered: list[int] = []
+        """Containers that get their number with this message."""
         self._index: dict[int, int] = {}
         self._todo: list[tuple[int, Any]] = []
         # A temporary that is gone would give its id to the next.
@@ -128,6 +135,7 @@ class Encoder:
             return ["@", known]
         # The number first: a container may hold itself.
         number = self.objects.share(value)
+        self.numbered.append(number)
         kind = CONTAINERS[type(value)]
         extra: Any = None
         if kind == "deque":
@@ -161,7 +169,8 @@ def elements(value: Any) -> list[Any]:
     """Return what a container holds, read with the builtin's own methods; keys and values in turn."""
     if isinstance(value, dict):
         own = collections.OrderedDict if isinstance(value, collections.OrderedDict) else dict
-        return [part for pair in own.items(value) for part in pair]
+        # In one step: another thread may change it.
+        return [part for pair in list(own.items(value)) for part in pair]
     if isinstance(value, list):
         return list.__getitem__(value, slice(None))
     return list((set if isinstance(value, set) else collections.deque).__iter__(value))
@@ -252,7 +261,10 @@ _MAKE: dict[type, Callable[[Encoder, Any], Node]] = {
 
 _MAKE_LATER: dict[tuple[str, str], Callable[[Encoder, Any], Node]] = {
     ("decimal", "Decimal"): lambda _, value: ["decimal", str(value)],
-    ("fractions", "Fraction"): lambda enc, value: ["fraction", enc.slots((value.numerator, value.denominator))],
+    ("fractions", "Fraction"): lambda enc, value: [
+        "fraction",
+        enc.slots((value.numerator, value.denominator)),
+    ],
     ("uuid", "UUID"): lambda _, value: ["uuid", value.hex],
     ("zoneinfo", "ZoneInfo"): lambda _, value: ["zoneinfo", value.key],
 }
@@ -291,7 +303,11 @@ class Decoder:
 
     def bytes_at(self, start: Any, size: Any) -> bytes:
         """Return bytes from beside the text."""
-        if type(start) is not int or type(size) is not int or not 0 <= start <= start + size <= len(self._blob):
+        if (
+            type(start) is not int
+            or type(size) is not int
+            or not 0 <= start <= start + size <= len(self._blob)
+        ):
             raise LinkBroken("bytes that are not there")
         return self._blob[start : start + size]
 
@@ -428,17 +444,15 @@ _BUILD: dict[str, Callable[..., Any]] = {
     "slice": lambda dec, slots: slice(*dec.values(slots)),
     "date": lambda _, *parts: datetime.date(*parts),
     "time": lambda dec, *parts: datetime.time(*parts[:4], tzinfo=dec.value(parts[4]), fold=parts[5]),
-    "datetime": lambda dec, *parts: datetime.datetime(
-        *parts[:7], tzinfo=dec.value(parts[7]), fold=parts[8]
-    ),
+    "datetime": lambda dec, *parts: datetime.datetime(*parts[:7], tzinfo=dec.value(parts[7]), fold=parts[8]),
     "delta": lambda _, *parts: datetime.timedelta(*parts),
-    "zone": lambda dec, offset, name: datetime.timezone(
-        dec.value(offset), *([] if name is None else [name])
-    ),
+    "zone": lambda dec, offset, name: datetime.timezone(dec.value(offset), *([] if name is None else [name])),
     "decimal": lambda _, text: _later("decimal", "Decimal")(text),
     "fraction": lambda dec, slots: _later("fractions", "Fraction")(*dec.values(slots)),
     "pattern": lambda dec, text, flags: re.compile(dec.value(text), flags & ~re.DEBUG),
-    "match": lambda dec, pattern, text, how, *at: getattr(dec.value(pattern), _MATCHES[how])(dec.value(text), *at),
+    "match": lambda dec, pattern, text, how, *at: getattr(dec.value(pattern), _MATCHES[how])(
+        dec.value(text), *at
+    ),
     "zoneinfo": lambda _, key: _later("zoneinfo", "ZoneInfo")(key),
     "uuid": lambda _, text: _later("uuid", "UUID")(hex=text),
     "path": lambda _, text: pathlib.PosixPath(text),

@@ -19,14 +19,21 @@ from .far_future import ready
 
 REF = "_mendbench"
 INFO = "__mendbench__"
-ASKED_BY_NAME = frozenset({"__name__", "__qualname__", "__wrapped__", "__self__", "__func__", "__signature__"})
-_ASKED_OF_CLASSES = tables.BY_NAME_ONLY | {"__slots__", "__dataclass_params__", "__total__", "__required_keys__"}
+ASKED_BY_NAME = frozenset(
+    {"__name__", "__qualname__", "__wrapped__", "__self__", "__func__", "__signature__"}
+)
+_ASKED_OF_CLASSES = tables.BY_NAME_ONLY | {
+    "__slots__",
+    "__dataclass_params__",
+    "__total__",
+    "__required_keys__",
+}
 LOCAL = frozenset({"__abstractmethods__", "_abc_impl", "__parameters__", "__orig_bases__", "__doc__", INFO})
 _get: Callable[[Any, str], Any] = object.__getattribute__
 _set: Callable[[Any, str, Any], None] = object.__setattr__
 
 
-@dataclasses.dataclass(slots=True, eq=False)
+@dataclasses.dataclass(slots=True, eq=False, weakref_slot=True)
 class Ref:
     """An object of the other side; where its process was started afresh, one of the same name in there."""
 
@@ -57,6 +64,10 @@ def ref_of(value: Any) -> Ref | None:
             found = _get(value, REF)
         except AttributeError:
             return None
+    if type(value) is types.FunctionType and isinstance(found, Ref):
+        # `functools.wraps` copies it to functions that are none of the other side's.
+        made = found.peer.imports.get(found.handle)
+        return found if made is not None and made() is value else None
     return found if isinstance(found, Ref) else None
 
 
@@ -128,14 +139,17 @@ class BoundMethod:
     @property
     def __code__(self) -> Any:
         """For `inspect`, which asks it whether this makes coroutines or generators."""
-        if not self.method.flavour:
-            raise AttributeError("__code__")
         return awaiting.code_of(self.method.flavour)
 
     __defaults__ = __kwdefaults__ = None
 
     def __repr__(self) -> str:
         return f"<method {self.method.name!r} of the script>"
+
+
+def doc_of(value: Any) -> Any:
+    """Return what documents a callable of the other side."""
+    return _get(value, REF).peer.ask("get", (value, "__doc__"))
 
 
 def operator(name: str) -> Callable[..., Any]:
@@ -368,7 +382,9 @@ def make_function(ref: Ref, facts: dict[str, Any]) -> Any:
         made.__signature__ = signature
         parts = list(signature.parameters.values())
         given = [part for part in parts if part.default is not part.empty]
-        made.__defaults__ = tuple(part.default for part in given if part.kind is not part.KEYWORD_ONLY) or None
+        made.__defaults__ = (
+            tuple(part.default for part in given if part.kind is not part.KEYWORD_ONLY) or None
+        )
         made.__kwdefaults__ = {p.name: p.default for p in given if p.kind is p.KEYWORD_ONLY} or None
     tag(made, ref)
     return made
