@@ -100,6 +100,7 @@ class Duo(Supervisor):
         self._start, self._uid, self._compiled = start, uid, compiled
         self.ends: list[End] = []
         self.refused_to_compile = False
+        self._has_compiled = False
         self._candidate: Candidate | None = None
         self._gifts: list[int] = []
         self._tests_left = 0
@@ -194,6 +195,7 @@ class Duo(Supervisor):
             return
         told = self._compiled(event)
         if told is not None and self._gifts:
+            self._has_compiled = True
             self._tell(told, with_link=True)
 
     def _note_beginning(self, used: object) -> None:
@@ -256,6 +258,8 @@ class Duo(Supervisor):
             return
         if os.waitid(os.P_PID, candidate.child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
             self._bury("")
+            # Its compiler has died: the tests' process would wait for its word.
+            self.refused_to_compile |= not self._has_compiled
         elif self._test_since is not None and self._test_took_too_long(*self._test_since):
             self._bury(candidate.reason)
 

@@ -162,6 +162,8 @@ class _Flow:
         facts = self._watched(done.duo)
         self._result |= done.facts()
         if done.report is None:
+            if self._result["compiled"]["ok"] and not self._result["tests_error"]:
+                self._refuse(f"collecting the tests {_how_it_ended(facts)} before it was done")
             return
         if not facts.began:
             ended = f"the tests' process {_how_it_ended(facts)} before the script began"

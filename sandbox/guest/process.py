@@ -60,7 +60,8 @@ class Process:
 
     def facts(self) -> dict[str, Any]:
         """What is to be said even of a run that never began."""
-        missing = {**UNCOMPILED, "message": "the compiler ended without a word"}
+        ended = self.duo.ends[0].message if self.duo.ends else "no process of the script came to it"
+        missing = {**UNCOMPILED, "message": f"compiling the script ended without a word: {ended}"}
         found = self._compiled or missing
         numbers = {key: found.get(key) for key in ("line", "column")}
         return {
