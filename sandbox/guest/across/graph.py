@@ -20,12 +20,14 @@ import zoneinfo
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
-from .errors import CannotCross
-from .link import LinkBroken
+from .errors import CannotCross, StaleObject
+from .link import LinkBroken, LinkClosed
 
 INT_BITS = 62
 LONG_TEXT = 4096
 MAX_NODES = 2_000_000
+MAX_DEPTH = 20_000
+"""Of values that cannot change: the hash of a tuple that is nested deeper would overflow the stack of C."""
 Slot = Any
 Node = list[Any]
 _UNSET: Any = object()
@@ -205,6 +207,11 @@ def _date(_: Encoder, value: datetime.date) -> Node:
     return ["date", value.year, value.month, value.day]
 
 
+def _own_name(zone: datetime.timezone) -> str | None:
+    name = zone.tzname(None)
+    return None if name == datetime.timezone(zone.utcoffset(None)).tzname(None) else name
+
+
 def _behind(view: Any) -> Any:
     """Return the dict that a view is of: both sides share it, and the view stays one."""
     return gc.get_referents(view)[0]
@@ -232,11 +239,7 @@ _MAKE: dict[type, Callable[[Encoder, Any], Node]] = {
     datetime.time: lambda enc, value: ["time", *_clock(value, enc)],
     datetime.datetime: lambda enc, value: ["datetime", *_date(enc, value)[1:], *_clock(value, enc)],
     datetime.timedelta: lambda _, value: ["delta", value.days, value.seconds, value.microseconds],
-    datetime.timezone: lambda enc, value: [
-        "zone",
-        enc.slot(value.utcoffset(None)),
-        None if value == datetime.timezone(value.utcoffset(None)) else value.tzname(None),
-    ],
+    datetime.timezone: lambda enc, value: ["zone", enc.slot(value.utcoffset(None)), _own_name(value)],
     decimal.Decimal: lambda _, value: ["decimal", str(value)],
     fractions.Fraction: lambda enc, value: ["fraction", enc.slots((value.numerator, value.denominator))],
     re.Pattern: lambda enc, value: ["pattern", enc.slot(value.pattern), value.flags],
@@ -265,6 +268,7 @@ class Decoder:
         self.objects = objects
         self._blob = blob
         self._built: list[Any] = [_UNSET] * len(nodes)
+        self._depth: dict[int, int] = {}
         self._fill: list[tuple[Any, list[Any]]] = []
         self._later: list[Callable[[], None]] = []
         if nodes:
@@ -284,7 +288,11 @@ class Decoder:
 
     def bytes_at(self, start: Any, size: Any) -> bytes:
         """Return bytes from beside the text."""
-        if type(start) is not int or type(size) is not int or not 0 <= start <= start + size <= len(self._blob):
+        if (
+            type(start) is not int
+            or type(size) is not int
+            or not 0 <= start <= start + size <= len(self._blob)
+        ):
             raise LinkBroken("bytes that are not there")
         return self._blob[start : start + size]
 
@@ -305,12 +313,17 @@ class Decoder:
         return index
 
     def _build(self) -> None:
-        for start in range(len(self.nodes)):
-            self._build_from(start)
-        for value, slots in self._fill:
-            refill(value, self.values(slots))
-        for action in self._later:
-            action()
+        try:
+            for start in range(len(self.nodes)):
+                self._build_from(start)
+            for value, slots in self._fill:
+                refill(value, self.values(slots))
+            for action in self._later:
+                action()
+        except (CannotCross, StaleObject, LinkBroken, LinkClosed, RecursionError, MemoryError):
+            raise
+        except Exception as exc:
+            raise LinkBroken(f"values that cannot be: {type(exc).__name__}: {exc!s:.100}") from exc
 
     def _build_from(self, start: int) -> None:
         stack, active = [start], set[int]()
@@ -319,8 +332,11 @@ class Decoder:
             if self._built[index] is not _UNSET:
                 stack.pop()
                 continue
-            missing = [need for need in self._needs(index) if self._built[need] is _UNSET]
+            needs = self._needs(index)
+            missing = [need for need in needs if self._built[need] is _UNSET]
             if not missing:
+                if needs:
+                    self._go_deeper(index, needs)
                 self._built[index] = self._make(self.nodes[index])
                 active.discard(index)
                 stack.pop()
@@ -329,6 +345,12 @@ class Decoder:
             else:
                 active.add(index)
                 stack += missing
+
+    def _go_deeper(self, index: int, needs: list[int]) -> None:
+        depth = 1 + max(self._depth.get(need, 0) for need in needs)
+        if depth > MAX_DEPTH:
+            raise CannotCross(f"a value that is nested more than {MAX_DEPTH} deep")
+        self._depth[index] = depth
 
     def _needs(self, index: int) -> list[int]:
         """Name the nodes that must exist before this one: all that an immutable value refers to."""
@@ -388,6 +410,8 @@ def _int(text: Any) -> int:
 
 def _array(decoder: Decoder, number: Any, content: Any) -> Any:
     value = array_of(decoder, content)
+    if type(number) is not int:
+        raise LinkBroken("an array without a number")
     if number:
         decoder.when_done(lambda: decoder.objects.note_shared(number, value))
     return value
@@ -421,17 +445,15 @@ _BUILD: dict[str, Callable[..., Any]] = {
     "slice": lambda dec, slots: slice(*dec.values(slots)),
     "date": lambda _, *parts: datetime.date(*parts),
     "time": lambda dec, *parts: datetime.time(*parts[:4], tzinfo=dec.value(parts[4]), fold=parts[5]),
-    "datetime": lambda dec, *parts: datetime.datetime(
-        *parts[:7], tzinfo=dec.value(parts[7]), fold=parts[8]
-    ),
+    "datetime": lambda dec, *parts: datetime.datetime(*parts[:7], tzinfo=dec.value(parts[7]), fold=parts[8]),
     "delta": lambda _, *parts: datetime.timedelta(*parts),
-    "zone": lambda dec, offset, name: datetime.timezone(
-        dec.value(offset), *([] if name is None else [name])
-    ),
+    "zone": lambda dec, offset, name: datetime.timezone(dec.value(offset), *([] if name is None else [name])),
     "decimal": lambda _, text: decimal.Decimal(text),
     "fraction": lambda dec, slots: fractions.Fraction(*dec.values(slots)),
     "pattern": lambda dec, text, flags: re.compile(dec.value(text), flags & ~re.DEBUG),
-    "match": lambda dec, pattern, text, how, *at: getattr(dec.value(pattern), _MATCHES[how])(dec.value(text), *at),
+    "match": lambda dec, pattern, text, how, *at: getattr(dec.value(pattern), _MATCHES[how])(
+        dec.value(text), *at
+    ),
     "zoneinfo": lambda _, key: zoneinfo.ZoneInfo(key),
     "uuid": lambda _, text: uuid.UUID(hex=text),
     "path": lambda _, text: pathlib.PosixPath(text),

@@ -21,11 +21,12 @@ class LinkBroken(Exception):
     """The other side sent what no honest side sends."""
 
 
-def _refuse(name: str) -> NoReturn:
-    raise ValueError(name)
+def _refuse(what: Any) -> NoReturn:
+    raise ValueError(what)
 
 
-_decode = json.JSONDecoder(parse_constant=_refuse).decode
+# Lists and scalars are all that a message is made of.
+_decode = json.JSONDecoder(parse_constant=_refuse, object_pairs_hook=_refuse).decode
 
 
 class Link:
@@ -62,7 +63,7 @@ class Link:
 
         Raises:
             LinkClosed: none will come.
-            LinkBroken: it is too large, or no JSON list.
+            LinkBroken: it is too large, or no JSON list of lists and scalars.
         """
         head = self._read(HEADER.size)
         text_size, blob_size = HEADER.unpack(head)
@@ -74,8 +75,8 @@ class Link:
             message = _decode(text.decode())
         except (ValueError, RecursionError):
             raise LinkBroken("a message is not JSON") from None
-        if type(message) is not list:
-            raise LinkBroken("a message is not a list")
+        if type(message) is not list or not message:
+            raise LinkBroken("a message is not a list, or an empty one")
         return message, blob
 
     def wait(self) -> None:
