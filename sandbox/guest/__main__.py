@@ -2,14 +2,15 @@
 
 import importlib
 import sys
-from pathlib import Path
 
 
 def main() -> None:
     """Import this folder as the package `guest` and run its warden."""
-    home = str(Path(__file__).resolve().parent.parent)
+    home = sys.path[0].rpartition("/")[0]
     sys.path[0] = home
+    warm_up = importlib.import_module("guest.warmup").WarmUp()
     module = importlib.import_module("guest.warden")
+    warm_up.end()
     # Nothing that is imported from here on may come out of this folder.
     sys.path.remove(home)
     module.main()

@@ -37,10 +37,12 @@ class Plan:
     hash_seed: int
     spec: bytes = b""
     stdin: bytes = b""
+    last: bool = False
+    """No further child is needed of its zygote: that one itself becomes the child, which saves the fork."""
 
     def facts(self) -> dict[str, Any]:
         """What the zygote must know; the rest travels as files."""
-        names = ("role", "uid", "cwd", "cpu_s", "file_bytes", "hash_seed")
+        names = ("role", "uid", "cwd", "cpu_s", "file_bytes", "hash_seed", "last")
         return {name: getattr(self, name) for name in names}
 
 

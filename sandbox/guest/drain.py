@@ -74,11 +74,13 @@ class Lines:
             return
         self._rest += data
         *lines, self._rest = self._rest.split(b"\n")
-        self._count += len(lines)
-        if self._count > self.MAX_COUNT:
-            self.broken = "the report has too many lines"
-            return
         for line in lines:
+            self._count += 1
+            if self._count > self.MAX_COUNT:
+                self.broken = "the report has too many lines"
+            if self.broken:
+                return
+            # What came before the fault counts: it may all have come at once.
             self._sink(bytes(line))
         if len(self._rest) > self.MAX_LINE:
             self.broken = "a line of the report is too long"

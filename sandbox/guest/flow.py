@@ -93,7 +93,8 @@ class _Flow:
         """Say whether there is something to run."""
         reports: dict[str, dict[str, Any]] = {}
         spec = json.dumps({"script": self._job["script"], "tests": self._job["tests"]}).encode()
-        plan = self._plan("compile", self._users.compile, cwd="/", cpu_s=int(COMPILE_S), spec=spec)
+        last = not self._job["keep"] and self._tests is not None
+        plan = self._plan("compile", self._users.compile, cwd="/", cpu_s=int(COMPILE_S), spec=spec, last=last)
         bounds = Bounds(
             startup_s=COMPILE_S, wall_s=COMPILE_S, cpu_s=COMPILE_S + 2, keep_bytes=4096, hard_bytes=1 << 20
         )
@@ -210,6 +211,8 @@ class _Flow:
             cpu_s=STARTUP_CPU_S + cpu_s,
             spec=json.dumps({**spec, "seed": seed, "cpu_s": cpu_s}).encode(),
             stdin=self._job["stdin"].encode("utf-8", "replace"),
+            # The tests may have to be collected once more.
+            last=role == "program" and not self._job["keep"],
         )
         bounds = Bounds(
             startup_s=STARTUP_S,

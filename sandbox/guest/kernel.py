@@ -20,24 +20,25 @@ def set_dumpable(on: bool) -> None:
 
 
 @cache
-def _is_shared(folder: Path) -> bool:
-    """Say whether this cgroup counts processes from outside as well; version 2 lists each of those as 0.
+def _is_ours(file: Path) -> bool:
+    """Say whether this file is there, in a cgroup that counts no processes from outside.
 
-    Such are the host's own root, and what an engine without cgroups of its own lives in.
+    Version 2 lists each of those as 0: in the host's own root, and in what an engine without cgroups of its
+    own lives in.
     """
     try:
-        return "0" in (folder / "cgroup.procs").read_text().split()
+        return file.exists() and "0" not in (file.parent / "cgroup.procs").read_text().split()
     except OSError:
-        return False
+        return file.exists()
 
 
 def _number(path: str, key: str | None = None) -> int | None:
     file = _CGROUP / path
+    if not _is_ours(file):
+        return None
     try:
         text = file.read_text()
     except OSError:
-        return None
-    if _is_shared(file.parent):
         return None
     for line in text.splitlines():
         words = line.split()

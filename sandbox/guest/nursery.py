@@ -19,8 +19,8 @@ class Nursery:
 
     @property
     def pids(self) -> frozenset[int]:
-        """The zygotes."""
-        return frozenset({self.plain.pid, self.pytest.pid})
+        """The zygotes that are there."""
+        return frozenset(zygote.pid for zygote in (self.plain, self.pytest) if zygote.is_there)
 
     def wait_until_warm(self) -> None:
         """Return when children can be had.

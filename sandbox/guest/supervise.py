@@ -72,14 +72,17 @@ class ReapError(Exception):
     """The container is not as it must be after a run: our failure."""
 
 
+def _refuse(name: str) -> None:
+    raise ValueError(name)
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse)
+
+
 def parse_event(line: bytes) -> dict[str, Any] | None:
     """Parse one report line; None when it is not a plain JSON object."""
-
-    def refuse(name: str) -> None:
-        raise ValueError(name)
-
     try:
-        value = json.loads(line, parse_constant=refuse)
+        value = _DECODER.decode(line.decode())
     except (ValueError, RecursionError, MemoryError):
         return None
     return value if isinstance(value, dict) and isinstance(value.get("event"), str) else None
@@ -252,7 +255,11 @@ class Supervisor:
         raise ReapError(f"processes of user {self._child.uid} cannot be killed")
 
     def _reap_one(self) -> bool:
-        pid, status, usage = os.wait4(-1, os.WNOHANG)
+        try:
+            pid, status, usage = os.wait4(-1, os.WNOHANG)
+        except ChildProcessError:
+            # One zygote was this child, and the other is lost.
+            return False
         if pid == 0:
             return False
         if pid in self._spare:

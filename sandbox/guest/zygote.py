@@ -1,11 +1,10 @@
 """A process that has everything imported and nothing to hide: every child is a fork of one.
 
 A zygote is forked from the warden before any job has come, so no child ever inherits a job, a test or
-a canary. It runs as the container's root and never runs untrusted code; what asks it to fork is the
-warden alone, over a socket that nobody else has.
+a canary. It runs as the container's root and runs no untrusted code; what asks it to fork is the
+warden alone, over a socket that nobody else has. Asked for the last child, it becomes that child.
 """
 
-import gc
 import importlib
 import json
 import os
@@ -15,6 +14,8 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from .child import REPORT_FD, Child, Plan, become
+from .forking import fork_away
+from .warmup import WarmUp
 
 MESSAGE = 4096
 OPEN_FILES = 5
@@ -31,6 +32,8 @@ class Zygote:
 
     def __init__(self, home: str) -> None:
         """Fork the zygote. It imports the module `home` and calls its `live`, which waits for forks."""
+        self.is_there = True
+        """It has not become a child itself."""
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.pid = os.fork()
         if self.pid == 0:
@@ -49,9 +52,13 @@ class Zygote:
     def spawn(self, plan: Plan, extra: Sequence[int] = ()) -> Child:
         """Fork a child, which becomes a child of the warden; it has the files `extra` from number 5 on.
 
+        The plan's last one is the zygote itself.
+
         Raises:
-            SpawnError: it could not be set up.
+            SpawnError: it could not be set up, or the zygote is not there any more.
         """
+        if not self.is_there:
+            raise SpawnError("the zygote has become a child")
         pipes = [os.pipe() for _ in range(3)]
         stdin = memory_file("stdin", plan.stdin) if plan.stdin else os.open(os.devnull, os.O_RDONLY)
         theirs = [stdin, *(pipe[1] for pipe in pipes), memory_file("spec", plan.spec)]
@@ -61,6 +68,7 @@ class Zygote:
             for fd in theirs:
                 os.close(fd)
         pid = self._answer()["pid"]
+        self.is_there = not plan.last
         for fd, _ in pipes:
             os.set_blocking(fd, False)
         out, err, report = (pipe[0] for pipe in pipes)
@@ -87,14 +95,14 @@ def memory_file(name: str, content: bytes) -> int:
 class Forker:
     """The zygote's side."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, warm_up: WarmUp) -> None:
         self._socket = sock
+        self._warm_up = warm_up
 
     def wait(self) -> str:
         """Say that everything is warm, then fork on demand. Returns in children only: the role of each."""
+        self._warm_up.end()
         self._check_files()
-        # Not collected first: that takes longer than what it frees is worth.
-        gc.freeze()
         self._socket.send(b"{}")
         while True:
             data, fds, _, _ = socket.recv_fds(self._socket, MESSAGE, 16)
@@ -113,11 +121,13 @@ class Forker:
 
     def _fork(self, facts: dict[str, Any], fds: list[int]) -> bool:
         try:
-            pid = _fork_away()
+            pid = 0 if facts["last"] else fork_away()
         except OSError as exc:
             self.complain(exc)
             return False
         if pid == 0:
+            if facts["last"]:
+                self._socket.send(json.dumps({"pid": os.getpid()}).encode())
             # Its number will be another file's soon.
             self._socket.detach()
             _settle(facts, fds)
@@ -134,9 +144,9 @@ class Forker:
 
 def _serve(sock: socket.socket, home: str) -> NoReturn:
     """In the zygote: live there until the warden goes. In its children: do their role, and exit."""
-    forker = Forker(sock)
+    _let_go_of_the_wardens(sock)
+    forker = Forker(sock, WarmUp())
     try:
-        _let_go_of_the_wardens(sock)
         live = importlib.import_module(home).live
     except BaseException as exc:  # noqa: BLE001 -- whatever it is, the warden shall hear of it
         forker.complain(exc)
@@ -153,28 +163,6 @@ def _let_go_of_the_wardens(sock: socket.socket) -> None:
         os.dup2(null, fd)
     os.closerange(3, sock.fileno())
     os.closerange(sock.fileno() + 1, 4096)
-
-
-def _fork_away() -> int:
-    """Fork a grandchild whose parent ends at once, so that PID 1 becomes its parent; 0 in itself."""
-    told, tell = os.pipe()
-    middle = os.fork()
-    if middle == 0:
-        try:
-            pid = os.fork()
-        except OSError:
-            os._exit(1)
-        if pid == 0:
-            return 0
-        os.write(tell, pid.to_bytes(4, "big"))
-        os._exit(0)
-    os.close(tell)
-    pid = int.from_bytes(os.read(told, 4), "big")
-    os.close(told)
-    os.waitpid(middle, 0)
-    if not pid:
-        raise OSError("fork failed")
-    return pid
 
 
 def _settle(facts: dict[str, Any], fds: list[int]) -> None:

@@ -83,6 +83,32 @@ def test_broken_reports_are_noticed(data, fault):
     assert fault in lines.broken
 
 
+def test_what_came_before_the_fault_counts():
+    """A flood of lines that comes in one piece with the first ones does not take them along."""
+    seen = []
+    lines = Lines(seen.append)
+
+    lines.feed(b"settled\nbegin\n" + b"\n" * (Lines.MAX_COUNT + 1))
+
+    assert seen[:2] == [b"settled", b"begin"]
+    assert len(seen) == Lines.MAX_COUNT
+    assert "too many" in lines.broken
+
+
+def test_nothing_is_taken_after_a_line_that_is_refused():
+    """Who takes the lines may call the report broken; what comes with that line is ignored like all later."""
+    seen = []
+
+    def take(line):
+        seen.append(line)
+        lines.broken = "refused"
+
+    lines = Lines(take)
+    lines.feed(b"a\nb\n")
+
+    assert seen == [b"a"]
+
+
 def test_read_now_takes_what_is_there():
     """A pipe is read until it is empty or ended, never waited for."""
     ours, theirs = os.pipe()

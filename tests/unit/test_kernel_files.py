@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from sandbox.guest import kernel
+from sandbox.guest import folders, kernel
 
 # As a container sees them that has a limit of 64 MiB and 8 processes, has lost one to a lack of memory
 # and was refused 22 more.
@@ -192,3 +192,42 @@ def test_only_a_process_that_has_ended_is_not_alive():
 
     assert (running, ended) == (True, False)
     assert not kernel._is_alive(child.pid)
+
+
+# /proc/net
+
+QUIET = "sockets: used {used}\nTCP: inuse {tcp} orphan 4 tw {tw} alloc 9 mem 3\nUDP: inuse {udp} mem 2\nUDPLITE: inuse 0\nRAW: inuse 0\nFRAG: inuse 7 memory 7\n"
+QUIET_6 = "TCP6: inuse {tcp}\nUDP6: inuse 0\nUDPLITE6: inuse 0\nRAW6: inuse 0\nFRAG6: inuse 7 memory 7\n"
+TABLE = "  sl  local_address rem_address   st\n"
+
+
+@pytest.mark.parametrize(
+    ("counts", "counts_6", "expected"),
+    [
+        ({"tcp": 0, "tw": 0, "udp": 0}, {"tcp": 0}, 0),
+        ({"tcp": 1, "tw": 0, "udp": 0}, {"tcp": 0}, 1),
+        ({"tcp": 0, "tw": 2, "udp": 0}, {"tcp": 0}, 2),
+        ({"tcp": 0, "tw": 0, "udp": 3}, {"tcp": 4}, 7),
+    ],
+)
+def test_sockets_are_counted_without_those_of_the_host(tmp_path, counts, counts_6, expected):
+    """Open sockets and remembered connections of this container count; memory and orphans are the whole host's."""
+    (tmp_path / "sockstat").write_text(QUIET.format(used=5, **counts))
+    (tmp_path / "sockstat6").write_text(QUIET_6.format(**counts_6))
+
+    assert folders._sockets(tmp_path) == expected
+
+
+def test_sockets_without_the_newer_family(tmp_path):
+    """A kernel without IPv6 has one of the two files."""
+    (tmp_path / "sockstat").write_text(QUIET.format(used=5, tcp=2, tw=0, udp=0))
+
+    assert folders._sockets(tmp_path) == 2
+
+
+def test_sockets_where_only_the_tables_are(tmp_path):
+    """Without counts the tables' lines are counted."""
+    (tmp_path / "tcp").write_text(TABLE + "   0: 0100007F:1092 00000000:0000 0A\n")
+    (tmp_path / "udp6").write_text(TABLE)
+
+    assert folders._sockets(tmp_path) == 1

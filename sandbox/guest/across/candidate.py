@@ -5,7 +5,6 @@ import contextlib
 import importlib
 import importlib.util
 import io
-import logging
 import os
 import random
 import socket
@@ -60,7 +59,7 @@ class Candidate(CandidatePeer):
         self._spec = spec
         self._patched: dict[tuple[str, str], Any] = {}
         self._environ = dict(os.environ)
-        self._environ_changed = False
+        self._surroundings_changed = False
         self._streams: tuple[Any, Any] = (sys.stdout, sys.stderr)
         self._redirected: tuple[Any, Any] | None = None
 
@@ -88,27 +87,27 @@ class Candidate(CandidatePeer):
         builtins.input = lambda prompt="", /: self.ask("service", ("input", str(prompt)))
         warnings.showwarning = self._warn  # type: ignore[assignment]
         warnings.simplefilter("always")
-        logging.getLogger().addHandler(Forward(self))
-        logging.getLogger().setLevel(1)
-        for name in ("putenv", "unsetenv"):
+        if "logg" in self._spec["script"] or "logging" in sys.modules:
+            importlib.import_module(f"{__package__}.logs").forward(self)
+        for name in ("putenv", "unsetenv", "chdir", "fchdir"):
             setattr(os, name, self._noting(getattr(os, name)))
 
     def _noting(self, change: Callable[..., None]) -> Callable[..., None]:
         def changed(*args: Any) -> None:
-            self._environ_changed = True
+            self._surroundings_changed = True
             change(*args)
 
         return changed
 
     def tell(self, encoder: Encoder) -> Slot:
-        """Tell which variables of the environment the script has set or removed (None)."""
-        if not self._environ_changed:
+        """Tell which variables of the environment the script has set or removed (None), and where it is."""
+        if not self._surroundings_changed:
             return None
-        self._environ_changed = False
+        self._surroundings_changed = False
         before, self._environ = self._environ, dict(os.environ)
         names = before.keys() | self._environ.keys()
         changed = {name: self._environ.get(name) for name in names if before.get(name) != self._environ.get(name)}
-        return encoder.slot(changed) if changed else None
+        return encoder.slot((changed, os.getcwd()))
 
     def _warn(self, message: Any, category: type, filename: str, lineno: int, *_: Any) -> None:
         self.ask("service", ("warn", message, category, str(filename), lineno))
@@ -126,7 +125,7 @@ class Candidate(CandidatePeer):
         if "environ" in state:
             os.environ.clear()
             os.environ.update(state["environ"])
-            self._environ, self._environ_changed = dict(os.environ), False
+            self._environ, self._surroundings_changed = dict(os.environ), False
         if "cwd" in state:
             os.chdir(state["cwd"])
         if "streams" in state:
@@ -199,20 +198,6 @@ class Stdin(io.TextIOBase):
     def buffer(self) -> Any:
         """The bytes of it."""
         return io.BytesIO(self.read().encode())
-
-
-class Forward(logging.Handler):
-    """Hands records of the log to the tests, whose handlers and levels count."""
-
-    def __init__(self, peer: Candidate) -> None:
-        super().__init__(0)
-        self._peer = peer
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Hand one over."""
-        facts = {key: value for key, value in vars(record).items() if key not in {"exc_info", "taskName"}}
-        error = record.exc_info[1] if record.exc_info else None
-        self._peer.ask("service", ("log", facts, error))
 
 
 def _stream(fd: int, like: Any) -> Any:

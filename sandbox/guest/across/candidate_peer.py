@@ -27,8 +27,7 @@ class CandidatePeer(Peer):
             message, blob = self._next() or (None, b"")
             if message is None:
                 continue
-            if message[0] == "q":
-                self.serve(message, blob)
+            self.take(message, blob)
             del message, blob
 
     def _next(self) -> tuple[list[Any], bytes] | None:

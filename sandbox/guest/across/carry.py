@@ -7,9 +7,10 @@ import sys
 import types
 from collections.abc import Callable
 from typing import Any
-from unittest import mock
 
 import pytest
+
+from . import places
 
 RUNNERS = ("run", "Popen", "call", "check_call", "check_output", "getoutput", "getstatusoutput")
 NOT_CARRIED = frozenset({"stdin", "stdout", "stderr", "displayhook", "excepthook", "modules", "path", "meta_path"})
@@ -36,7 +37,7 @@ class Carrier:
         """Repeat changes over this peer."""
         self._peer = peer
         peer.before_asking, peer.after_asking = self._bring, self._fetch
-        peer.when_told = self._take_environment
+        peer.when_told = self._take_surroundings
 
     def start(self) -> None:
         """Begin to notice."""
@@ -49,12 +50,16 @@ class Carrier:
         _after(pytest.MonkeyPatch, "setattr", self._after_setattr)
         _after(pytest.MonkeyPatch, "delattr", self._after_setattr)
         _after(pytest.MonkeyPatch, "undo", self._look_again)
-        patcher = type(mock.patch("os.getcwd"))
-        _after(patcher, "__enter__", lambda patch, *_: self._note(getattr(patch, "target", None), patch.attribute))
-        _after(patcher, "__exit__", self._look_again)
+        if "unittest.mock" in sys.modules:
+            self._watch_mock(sys.modules["unittest.mock"])
         for name in RUNNERS:
             # Programs that tests start are started by the script's user.
             setattr(subprocess, name, _Runner(self, name))
+
+    def _watch_mock(self, mock: Any) -> None:
+        patcher = type(mock.patch("os.getcwd"))
+        _after(patcher, "__enter__", lambda patch, *_: self._note(getattr(patch, "target", None), patch.attribute))
+        _after(patcher, "__exit__", self._look_again)
 
     def again(self) -> None:
         """Repeat everything to a process that has just been started."""
@@ -142,17 +147,20 @@ class Carrier:
         finally:
             self._peer.busy = False
 
-    def _take_environment(self, told: Any) -> None:
-        if type(told) is not dict:
+    def _take_surroundings(self, told: Any) -> None:
+        if type(told) is not tuple or [type(part) for part in told] != [dict, str]:
             return
-        for name, value in told.items():
+        variables, folder = told
+        if folder.startswith(places.SHARED) and os.path.realpath(folder) == folder and os.path.isdir(folder):
+            os.chdir(folder)
+        for name, value in variables.items():
             if type(name) is not str or name.startswith(FROM_SCRIPT) or "=" in name or "\0" in name:
                 continue
             if value is None:
                 os.environ.pop(name, None)
             elif type(value) is str and "\0" not in value:
                 os.environ[name] = value
-        self._dirty.discard("environ")
+        self._dirty -= {"environ", "cwd"}
 
     def _repeat(self, module: str, name: str) -> None:
         value = vars(sys.modules[module]).get(name)

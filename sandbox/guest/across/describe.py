@@ -4,11 +4,11 @@ import collections
 import contextlib
 import dataclasses
 import datetime
-import decimal
 import enum
 import functools
 import inspect
 import operator
+import sys
 import types
 import typing
 from abc import ABCMeta
@@ -16,11 +16,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import tables
+from .awaiting import FLAVOURS, flavour_of
 from .graph import Encoder, Slot
 
 DATA: tuple[type, ...] = (
     *(int, float, complex, str, bytes, tuple, frozenset),
-    *(datetime.datetime, datetime.date, datetime.timedelta, decimal.Decimal),
+    *(datetime.datetime, datetime.date, datetime.timedelta),
     *(collections.Counter, collections.defaultdict, collections.OrderedDict, dict, list, set, bytearray),
     collections.deque,
     datetime.tzinfo,
@@ -28,7 +29,6 @@ DATA: tuple[type, ...] = (
 """Builtins whose data a subclass brings along; the nearest first."""
 MAX_DOC = 4000
 MAX_NAMES = 1000
-CODE_KINDS = inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 _SEEN_AS: Mapping[type, str] = {
     types.FunctionType: "plain",
     staticmethod: "static",
@@ -41,7 +41,9 @@ _SEEN_AS: Mapping[type, str] = {
 
 def data_base(kind: type) -> type | None:
     """Name the builtin whose data instances of this class have; None for ordinary objects."""
-    return next((base for base in DATA if issubclass(kind, base)), None)
+    found = next((base for base in DATA if issubclass(kind, base)), None)
+    number = getattr(sys.modules.get("decimal"), "Decimal", None)
+    return number if found is None and number is not None and issubclass(kind, number) else found
 
 
 def read_data(value: Any, base: type) -> Any:
@@ -61,7 +63,7 @@ def read_data(value: Any, base: type) -> Any:
         return datetime.timedelta(value.days, value.seconds, value.microseconds)
     if base is datetime.tzinfo:
         return None
-    return decimal.Decimal(decimal.Decimal.__str__(value))
+    return base(base.__str__(value))
 
 
 def of_function(function: types.FunctionType, encoder: Encoder) -> list[Any]:
@@ -71,7 +73,7 @@ def of_function(function: types.FunctionType, encoder: Encoder) -> list[Any]:
         str(function.__qualname__),
         _doc(function),
         str(function.__module__),
-        function.__code__.co_flags & CODE_KINDS,
+        function.__code__.co_flags & FLAVOURS,
         _signature(function, encoder),
         _annotations(function, encoder),
     ]
@@ -121,7 +123,7 @@ def of_class(kind: type, encoder: Encoder) -> list[Any]:
         dunders = [name for name in dunders if getattr(space[name], "__module__", "") == kind.__module__]
     dunders += [name for base in kind.__mro__[1:] if _is_abstract_library(base) for name in vars(base) if name in tables.DUNDERS]
     methods = [
-        (name, _SEEN_AS[type(space[name])], _code_flags(space[name]))
+        (name, _SEEN_AS[type(space[name])], _flavour(space[name]))
         for name in names
         if type(space[name]) in _SEEN_AS and (name in tables.BY_NAME_ONLY or not _is_dunder(name))
         if not (enumeration and name.startswith("_"))
@@ -147,9 +149,8 @@ def of_class(kind: type, encoder: Encoder) -> list[Any]:
     ]
 
 
-def _code_flags(value: Any) -> int:
-    code = getattr(getattr(value, "__func__", value), "__code__", None)
-    return code.co_flags & CODE_KINDS if code is not None else 0
+def _flavour(method: Any) -> int:
+    return flavour_of(getattr(method, "__func__", method))
 
 
 def _is_abstract_library(kind: type) -> bool:

@@ -235,14 +235,11 @@ def _refused(tree: ast.AST) -> str:
     return ""
 
 
-SHARED_PLACES = ("/work/run", "/work/both", "/tmp", "/dev/shm")  # noqa: S108 -- where the script can write, too
-
-
 def _guard(event: str, args: tuple[Any, ...]) -> None:
     """Let the tests follow no link of the script, and start no process as their own user."""
     if event == "open" and type(args[0]) is str:
         path = os.path.abspath(args[0])
-        if path.startswith(SHARED_PLACES) and os.path.realpath(path) != path:
+        if path.startswith(places.SHARED) and os.path.realpath(path) != path:
             raise PermissionError(f"{path} is a link, which tests do not follow; {HINT}")
     elif event in {"os.fork", "os.forkpty", "os.exec", "os.posix_spawn", "os.system", "subprocess.Popen"}:
         raise CannotCross(f"starting a process of the tests' own ({event})")

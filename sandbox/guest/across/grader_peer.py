@@ -1,5 +1,7 @@
 """The tests' side of the conversation: what it asks, and the little that the script may ask of it."""
 
+import asyncio
+import contextlib
 import os
 import sys
 import threading
@@ -73,16 +75,43 @@ class GraderPeer(Peer):
         try:
             return super().ask(verb, values, kwargs)
         except LinkClosed:
-            self.dead = True
-            self.when_ended()
-            raise CandidateEnded("the script's process has ended") from None
+            raise self._gone() from None
         except LinkBroken as exc:
-            self.dead = True
-            self._tampered(str(exc))
+            self._broken(str(exc))
+
+    def _gone(self) -> CandidateEnded:
+        self.dead = True
+        self.when_ended()
+        ended = CandidateEnded("the script's process has ended")
+        self.aio.end(ended)
+        return ended
+
+    def _broken(self, why: str) -> NoReturn:
+        self.dead = True
+        self.aio.end(Tampered(why))
+        self._tampered(why)
 
     def _tampered(self, why: str) -> NoReturn:
         self.when_tampered(why)
         raise Tampered(why)
+
+    def nonsense(self, why: str) -> NoReturn:
+        self._broken(why)
+
+    def hear(self) -> None:
+        """Take what has come without having been asked for; the tests' loop calls this.
+
+        Whatever ends the script's process ends what waits for it: here is nobody to raise it to.
+        """
+        try:
+            super().hear()
+        except LinkClosed:
+            self._gone()
+        except LinkBroken as exc:
+            with contextlib.suppress(Tampered):
+                self._broken(str(exc))
+        except self.fatal():
+            return
 
     def fatal(self) -> tuple[type[BaseException], ...]:
         return (CandidateEnded, Tampered)
@@ -142,6 +171,9 @@ class GraderPeer(Peer):
             if service is None:
                 raise LinkBroken("a service that is none")
             return service(*args[1:])
+        if verb in {"run", "woken", "complain"}:
+            # Numbers of this side's own.
+            return super().perform(verb, args, kwargs)
         check = getattr(self, f"may_{verb}", None)
         if check is None or not args:
             raise LinkBroken("a question that the script may not ask")
@@ -169,7 +201,16 @@ class GraderPeer(Peer):
     def may_send(self, value: Any, _: Any) -> None:
         self._given(value)
 
-    may_throw = may_send
+    may_throw = may_step = may_fail = may_send
+
+    def may_agen(self, value: Any, _verb: Any, *_: Any) -> None:
+        self._given(value)
+
+    def may_future(self, value: Any, _name: Any, *_: Any) -> None:
+        self._given(value)
+        if not asyncio.isfuture(value):
+            raise LinkBroken("a question for a future to what is none")
+
     may_dir = may_copy = may_deepcopy = may_next
 
     def may_op(self, _name: Any, value: Any, *_: Any) -> None:
@@ -177,12 +218,16 @@ class GraderPeer(Peer):
 
     def may_method(self, owner: Any, name: Any, *_: Any) -> None:
         self._given(owner)
-        self._readable(name)
+        if not (isinstance(owner, type) and issubclass(owner, tuple) and name in OF_TUPLES):
+            self._readable(name)
 
     def may_get(self, value: Any, name: Any) -> None:
         self._given(value)
         if not (isinstance(value, tuple) and name in OF_TUPLES):
             self._readable(name)
+        if asyncio.isfuture(value):
+            # A task's coroutine is the test itself.
+            raise CannotCross(f"attribute {str(name)[:40]!r} of a future")
         if _is_mock(value) and name in _mock_api():
             raise CannotCross(f"attribute {name} of a mock")
 

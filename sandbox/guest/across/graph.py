@@ -7,19 +7,17 @@ gets a handle (see `peer`).
 
 import collections
 import datetime
-import decimal
-import fractions
 import gc
+import importlib
 import operator
 import pathlib
 import re
 import sys
 import types
-import uuid
-import zoneinfo
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
+from . import tables
 from .errors import CannotCross, StaleObject
 from .link import LinkBroken, LinkClosed
 
@@ -28,6 +26,7 @@ LONG_TEXT = 4096
 MAX_NODES = 2_000_000
 MAX_DEPTH = 20_000
 """Of values that cannot change: the hash of a tuple that is nested deeper would overflow the stack of C."""
+NO_NAME = ("", "")
 Slot = Any
 Node = list[Any]
 _UNSET: Any = object()
@@ -108,7 +107,7 @@ class Encoder:
         """Make the nodes that are missing; return all."""
         while self._todo:
             index, value = self._todo.pop()
-            make = _MAKE.get(type(value))
+            make = _MAKE.get(type(value)) or _MAKE_LATER.get(tables.later_name(type(value)) or NO_NAME)
             if make is not None:
                 self.nodes[index] = make(self, value)
             elif type(value) in CONTAINERS:
@@ -240,11 +239,7 @@ _MAKE: dict[type, Callable[[Encoder, Any], Node]] = {
     datetime.datetime: lambda enc, value: ["datetime", *_date(enc, value)[1:], *_clock(value, enc)],
     datetime.timedelta: lambda _, value: ["delta", value.days, value.seconds, value.microseconds],
     datetime.timezone: lambda enc, value: ["zone", enc.slot(value.utcoffset(None)), _own_name(value)],
-    decimal.Decimal: lambda _, value: ["decimal", str(value)],
-    fractions.Fraction: lambda enc, value: ["fraction", enc.slots((value.numerator, value.denominator))],
     re.Pattern: lambda enc, value: ["pattern", enc.slot(value.pattern), value.flags],
-    zoneinfo.ZoneInfo: lambda _, value: ["zoneinfo", value.key],
-    uuid.UUID: lambda _, value: ["uuid", value.hex],
     pathlib.PosixPath: lambda _, value: ["path", str(value)],
     pathlib.PurePosixPath: lambda _, value: ["purepath", str(value)],
     type(NotImplemented): lambda _, _value: ["notimplemented"],
@@ -256,6 +251,18 @@ _MAKE: dict[type, Callable[[Encoder, Any], Node]] = {
     type({}.items()): lambda enc, value: ["items", enc.slot(_behind(value))],
     type({}.values()): lambda enc, value: ["values", enc.slot(_behind(value))],
 }
+
+
+_MAKE_LATER: dict[tuple[str, str], Callable[[Encoder, Any], Node]] = {
+    ("decimal", "Decimal"): lambda _, value: ["decimal", str(value)],
+    ("fractions", "Fraction"): lambda enc, value: ["fraction", enc.slots((value.numerator, value.denominator))],
+    ("uuid", "UUID"): lambda _, value: ["uuid", value.hex],
+    ("zoneinfo", "ZoneInfo"): lambda _, value: ["zoneinfo", value.key],
+}
+
+
+def _later(module: str, name: str) -> Any:
+    return vars(importlib.import_module(module))[name]
 
 
 class Decoder:
@@ -288,11 +295,7 @@ class Decoder:
 
     def bytes_at(self, start: Any, size: Any) -> bytes:
         """Return bytes from beside the text."""
-        if (
-            type(start) is not int
-            or type(size) is not int
-            or not 0 <= start <= start + size <= len(self._blob)
-        ):
+        if type(start) is not int or type(size) is not int or not 0 <= start <= start + size <= len(self._blob):
             raise LinkBroken("bytes that are not there")
         return self._blob[start : start + size]
 
@@ -445,17 +448,19 @@ _BUILD: dict[str, Callable[..., Any]] = {
     "slice": lambda dec, slots: slice(*dec.values(slots)),
     "date": lambda _, *parts: datetime.date(*parts),
     "time": lambda dec, *parts: datetime.time(*parts[:4], tzinfo=dec.value(parts[4]), fold=parts[5]),
-    "datetime": lambda dec, *parts: datetime.datetime(*parts[:7], tzinfo=dec.value(parts[7]), fold=parts[8]),
-    "delta": lambda _, *parts: datetime.timedelta(*parts),
-    "zone": lambda dec, offset, name: datetime.timezone(dec.value(offset), *([] if name is None else [name])),
-    "decimal": lambda _, text: decimal.Decimal(text),
-    "fraction": lambda dec, slots: fractions.Fraction(*dec.values(slots)),
-    "pattern": lambda dec, text, flags: re.compile(dec.value(text), flags & ~re.DEBUG),
-    "match": lambda dec, pattern, text, how, *at: getattr(dec.value(pattern), _MATCHES[how])(
-        dec.value(text), *at
+    "datetime": lambda dec, *parts: datetime.datetime(
+        *parts[:7], tzinfo=dec.value(parts[7]), fold=parts[8]
     ),
-    "zoneinfo": lambda _, key: zoneinfo.ZoneInfo(key),
-    "uuid": lambda _, text: uuid.UUID(hex=text),
+    "delta": lambda _, *parts: datetime.timedelta(*parts),
+    "zone": lambda dec, offset, name: datetime.timezone(
+        dec.value(offset), *([] if name is None else [name])
+    ),
+    "decimal": lambda _, text: _later("decimal", "Decimal")(text),
+    "fraction": lambda dec, slots: _later("fractions", "Fraction")(*dec.values(slots)),
+    "pattern": lambda dec, text, flags: re.compile(dec.value(text), flags & ~re.DEBUG),
+    "match": lambda dec, pattern, text, how, *at: getattr(dec.value(pattern), _MATCHES[how])(dec.value(text), *at),
+    "zoneinfo": lambda _, key: _later("zoneinfo", "ZoneInfo")(key),
+    "uuid": lambda _, text: _later("uuid", "UUID")(hex=text),
     "path": lambda _, text: pathlib.PosixPath(text),
     "purepath": lambda _, text: pathlib.PurePosixPath(text),
     "notimplemented": lambda _: NotImplemented,

@@ -4,6 +4,7 @@ import json
 import select
 import socket
 import struct
+import threading
 from typing import Any, NoReturn
 
 HEADER = struct.Struct(">II")
@@ -35,6 +36,8 @@ class Link:
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
         self._rest = b""
+        # Notes are sent by any thread, also while another one waits for an answer.
+        self._sending = threading.RLock()
 
     def send(self, message: Any, blob: bytes | bytearray = b"") -> None:
         """Send one message.
@@ -48,13 +51,14 @@ class Link:
             raise ValueError("more data than fits into one message")
         head = HEADER.pack(len(text), len(blob)) + text
         try:
-            if not blob:
-                self._socket.sendall(head)
-            elif len(blob) < SMALL:
-                self._socket.sendall(head + blob)
-            else:
-                self._socket.sendall(head)
-                self._socket.sendall(blob)
+            with self._sending:
+                if not blob:
+                    self._socket.sendall(head)
+                elif len(blob) < SMALL:
+                    self._socket.sendall(head + blob)
+                else:
+                    self._socket.sendall(head)
+                    self._socket.sendall(blob)
         except OSError:
             raise LinkClosed from None
 
@@ -87,6 +91,14 @@ class Link:
     def has_message(self) -> bool:
         """Say whether there is something to receive now."""
         return bool(self._rest) or bool(select.select([self._socket], [], [], 0)[0])
+
+    def fileno(self) -> int:
+        """Return the socket's number."""
+        return self._socket.fileno()
+
+    def has_rest(self) -> bool:
+        """Say whether a part of the next message has been read already."""
+        return bool(self._rest)
 
     def close(self) -> None:
         """Close this end."""

@@ -13,8 +13,9 @@ from abc import ABCMeta
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from . import tables
+from . import awaiting, tables
 from .errors import CannotCross
+from .far_future import ready
 
 REF = "_mendbench"
 INFO = "__mendbench__"
@@ -31,8 +32,6 @@ class Ref:
 
     peer: Any
     handle: int
-    flags: int = 0
-    """Of a function: what its code is (a coroutine's, a generator's)."""
 
 
 _TAGGED: dict[int, tuple[Any, Ref]] = {}
@@ -73,10 +72,10 @@ def class_ref(kind: type) -> Ref:
 class RemoteMethod:
     """A method of a mirrored class, as its class holds it."""
 
-    __slots__ = ("__weakref__", "flags", "kind", "name", "owner", "unbound")
+    __slots__ = ("__weakref__", "flavour", "kind", "name", "owner", "unbound")
 
-    def __init__(self, owner: Ref, name: str, kind: str, flags: int = 0) -> None:
-        self.owner, self.name, self.kind, self.flags = owner, name, kind, flags
+    def __init__(self, owner: Ref, name: str, kind: str, flavour: int = 0) -> None:
+        self.owner, self.name, self.kind, self.flavour = owner, name, kind, flavour
         self.unbound = BoundMethod(self, None)
 
     def __get__(self, value: Any, owner: type | None = None) -> "BoundMethod":
@@ -125,6 +124,15 @@ class BoundMethod:
     @property
     def __doc__(self) -> Any:  # type: ignore[override]
         return self.__getattr__("__doc__")
+
+    @property
+    def __code__(self) -> Any:
+        """For `inspect`, which asks it whether this makes coroutines or generators."""
+        if not self.method.flavour:
+            raise AttributeError("__code__")
+        return awaiting.code_of(self.method.flavour)
+
+    __defaults__ = __kwdefaults__ = None
 
     def __repr__(self) -> str:
         return f"<method {self.method.name!r} of the script>"
@@ -304,16 +312,16 @@ class RemoteIterator:
         return self
 
     def __next__(self) -> Any:
-        return self.ref.peer.ask("next", (self.ref,))
+        return ready(self.ref.peer.ask("next", (self.ref,)))
 
     def send(self, value: Any) -> Any:
         """Resume with a value."""
-        return self.ref.peer.ask("send", (self.ref, value))
+        return ready(self.ref.peer.ask("send", (self.ref, value)))
 
     def throw(self, kind: Any, value: Any = None, _trace: Any = None) -> Any:
         """Resume with an error."""
         error = value if value is not None else kind() if isinstance(kind, type) else kind
-        return self.ref.peer.ask("throw", (self.ref, error))
+        return ready(self.ref.peer.ask("throw", (self.ref, error)))
 
     def close(self) -> None:
         """End."""
@@ -349,6 +357,7 @@ def make_function(ref: Ref, facts: dict[str, Any]) -> Any:
     def function(*args: Any, **kwargs: Any) -> Any:
         return ref.peer.ask("call", (ref, *args), kwargs)
 
+    awaiting.flavoured(function, facts["flavour"])  # type: ignore[arg-type]
     made: Any = function
     made.__name__, made.__qualname__, made.__doc__ = facts["name"], facts["qualname"], facts["doc"]
     made.__module__ = facts["module"]
@@ -400,7 +409,7 @@ def space_of(ref: Ref, facts: dict[str, Any]) -> dict[str, Any]:
     space |= {name: operator(name) for name in facts["dunders"] if name in tables.DUNDERS}
     if facts["unhashable"]:
         space["__hash__"] = None
-    space |= {name: RemoteMethod(ref, name, kind, flags) for name, kind, flags in facts["methods"]}
+    space |= {name: RemoteMethod(ref, name, kind, flavour) for name, kind, flavour in facts["methods"]}
     return space
 
 

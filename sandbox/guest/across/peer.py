@@ -1,21 +1,24 @@
 """One side of the conversation: it asks, it answers, and it keeps what the other side holds of it."""
 
+import asyncio
 import collections
 import copy
 import datetime
 import enum
 import inspect
-import logging
 import re
+import sys
 import threading
 import types
 import typing
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
-from . import describe, graph, mirror, tables
+from . import awaiting, describe, graph, mirror, tables
+from .aio import Aio
 from .errors import CannotCross, StaleObject
+from .far_future import VERBS, FarFuture, FarTask
 from .graph import Decoder, Encoder, Node, Slot
 from .link import Link, LinkBroken, LinkClosed
 from .mirror import INFO, REF, BoundMethod, MirrorType, Ref, RemoteIterator, RemoteMethod
@@ -50,6 +53,7 @@ class Peer:
         self._lock = threading.RLock()
         self._ids = 0
         self.dead = False
+        self.aio = Aio(self)
 
     # Asking
 
@@ -65,7 +69,8 @@ class Peer:
             slots = encoder.slots(values)
             if kwargs:
                 slots += encoder.slots(kwargs.values())
-            self.link.send(["q", number, verb, slots, names, encoder.finish(), extras], encoder.blob)
+            here = self.aio.here(encoder)
+            self.link.send(["q", number, verb, slots, names, encoder.finish(), extras, here], encoder.blob)
             del encoder, values, kwargs
             return self._await(number)
 
@@ -77,8 +82,8 @@ class Peer:
     def _await(self, number: int) -> Any:
         while True:
             message, blob = self.link.receive()
-            if message[0] == "q":
-                self.serve(message, blob)
+            if message[:1] in (["q"], ["n"]):
+                self.take(message, blob)
                 continue
             if len(message) != 6 or message[0] != "a" or message[1] != number:  # noqa: PLR2004 -- the parts below
                 raise LinkBroken("an answer that nobody has asked for")
@@ -116,11 +121,35 @@ class Peer:
 
     # Answering
 
+    def take(self, message: list[Any], blob: bytes) -> None:
+        """Answer a question, or do what a note says."""
+        if message[:1] == ["q"]:
+            self.serve(message, blob)
+        elif message[:1] == ["n"]:
+            self.aio.take(message)
+        else:
+            raise LinkBroken("an answer that nobody has asked for")
+
+    def hear(self) -> None:
+        """Take what has come without having been asked for."""
+        if not self._lock.acquire(blocking=False):
+            # It is for the thread that asks.
+            return
+        try:
+            while self.link.has_message():
+                self.take(*self.link.receive())
+        finally:
+            self._lock.release()
+
+    def nonsense(self, why: str) -> NoReturn:
+        """Refuse an answer that no honest side gives."""
+        raise LinkBroken(why)
+
     def serve(self, message: list[Any], blob: bytes) -> None:
         """Answer one question."""
-        if len(message) != 7 or type(message[2]) is not str:  # noqa: PLR2004 -- the parts below
+        if len(message) != 8 or type(message[2]) is not str:  # noqa: PLR2004 -- the parts below
             raise LinkBroken("a question with parts missing")
-        _, number, verb, slots, names, nodes, extras = message
+        _, number, verb, slots, names, nodes, extras, here = message
         try:
             decoder = Decoder(self, nodes, blob)
             self.accept_extras(extras, decoder)
@@ -132,16 +161,17 @@ class Peer:
             raise LinkBroken("names without values")
         kwargs = dict(zip(names, values[len(values) - len(names) :], strict=True))
         args = values[: len(values) - len(names)]
-        del decoder, values, message, nodes
+        del values, message, nodes
         good = True
         try:
-            answer = self.perform(verb, args, kwargs)
+            answer = self.aio.within(here, decoder, lambda: self.perform(verb, args, kwargs))
         except (LinkClosed, LinkBroken, *self.fatal()):
             raise
         except BaseException as exc:  # noqa: BLE001 -- whatever it is, it belongs to who asked
             good, answer = False, exc
         args.clear()
         kwargs.clear()
+        del decoder
         self.answer(number, good, answer)
 
     def answer(self, number: int, good: bool, answer: Any) -> None:
@@ -228,6 +258,31 @@ class Peer:
 
     def do_close(self, value: Any) -> None:
         value.close()
+
+    def do_step(self, value: Any, sent: Any) -> Any:
+        return awaiting.step(value, sent)
+
+    def do_fail(self, value: Any, error: BaseException) -> Any:
+        return awaiting.fail(value, error)
+
+    def do_agen(self, value: Any, verb: str, *args: Any) -> Any:
+        if verb not in awaiting.AGEN_VERBS or type(value) is not types.AsyncGeneratorType:
+            raise LinkBroken("no step of an asynchronous generator")
+        return getattr(value, verb)(*args)
+
+    def do_future(self, value: Any, name: str, *args: Any) -> Any:
+        if name not in VERBS:
+            raise LinkBroken("a question that no future answers")
+        return getattr(value, name)(*args)
+
+    def do_run(self, number: int) -> None:
+        self.aio.run(number)
+
+    def do_woken(self, number: int) -> None:
+        self.aio.woken(number)
+
+    def do_complain(self, number: int, message: str, error: Any) -> None:
+        self.aio.hear_complaint(number, message, error)
 
     def do_copy(self, value: Any) -> Any:
         return copy.copy(value)
@@ -347,7 +402,8 @@ class Peer:
             node = graph.match_node(encoder, value)
             if node is not None:
                 return node
-        if isinstance(value, logging.Logger):
+        logging = sys.modules.get("logging")
+        if logging is not None and isinstance(value, logging.Logger):
             return ["logger", value.name, value.level]
         if kind in {property, staticmethod, classmethod}:
             parts = (value.fget, value.fset, value.fdel) if kind is property else (value.__func__,)
@@ -358,15 +414,38 @@ class Peer:
         alias = describe.alias_of(value)
         if alias is not None:
             return ["expression", *alias[:2], encoder.slots(alias[2])]
-        if kind in {types.GeneratorType, types.CoroutineType}:
-            started = getattr(value, "gi_frame", None) is not None and value.gi_frame.f_lasti > 0
-            return [kind.__name__, self.export(value), started]
+        awaited = awaiting.node_kind(value)
+        if awaited is not None:
+            return self._awaitable_node(value, awaited)
+        if kind is types.GeneratorType:
+            return ["generator", self.export(value), value.gi_frame is not None and value.gi_frame.f_lasti > 0]
+        if asyncio.isfuture(value):
+            return ["future", self.export(value), isinstance(value, asyncio.Task), self.aio.number_of(value.get_loop())]
+        if isinstance(value, asyncio.AbstractEventLoop):
+            return ["loop", self.aio.number_of(value)]
         if kind is types.ModuleType:
             return ["module", self.export(value), str(value.__name__)]
         base = describe.data_base(kind)
         if base is not None:
             return self._data_node(value, base, encoder)
-        return ["object", self.export(value), encoder.slot(kind)]
+        flavour = awaiting.flavour_of(value) if hasattr(kind, "__call__") else 0
+        return ["object", self.export(value), encoder.slot(kind), flavour]
+
+    def _awaitable_node(self, value: Any, kind: str) -> Node:
+        if kind == "generator":
+            return [kind, self.export(value), False]
+        if kind == "awaitable":
+            kind, value = "coroutine", awaiting.wait_for(value)
+        return [kind, self.export(value), str(value.__name__), str(value.__qualname__)]
+
+    def handle_of(self, value: Any) -> int:
+        """Return the handle under which the other side has an object; 0 if it has not."""
+        return self._handles.get(id(value), 0)
+
+    def exported(self, handle: Any) -> Any:
+        """Return the object that the other side has under a handle; None if there is none."""
+        entry = self._exports.get(handle) if type(handle) is int else None
+        return None if entry is None else entry[0]
 
     def _data_node(self, value: Any, base: type, encoder: Encoder) -> Node:
         if base in graph.CONTAINERS:
@@ -459,7 +538,9 @@ class Peer:
             return node[7:]
         if kind == "again":
             return [node[2], node[3], node[5], node[6]]
-        if kind in {"object", "data"}:
+        if kind == "object":
+            return [node[2]]
+        if kind == "data":
             return node[2:]
         if kind == "held":
             return [node[2]]
@@ -528,9 +609,7 @@ class Peer:
             "qualname": str(qualname),
             "doc": doc if type(doc) is str else None,
             "dunders": [each for each in dunders if type(each) is str],
-            "methods": [
-                (str(each), str(how), flags if type(flags) is int else 0) for each, how, flags in methods
-            ],
+            "methods": [(str(each), str(how), int(flavour)) for each, how, flavour in methods],
             "unhashable": unhashable is True,
             "signature": self._signature(decoder.value(signature)),
             "annotations": dict(decoder.value(annotations)),
@@ -583,6 +662,8 @@ class Peer:
         return self.take_function(decoder, handle, *parts, make=mirror.MirrorCallable)
 
     def take_logger(self, _: Decoder, name: Any, level: Any) -> Any:
+        import logging  # noqa: PLC0415 -- slow, and seldom needed
+
         logger = logging.getLogger(str(name)[:200])
         if type(level) is int and level and name != "root":
             logger.setLevel(level)
@@ -594,23 +675,21 @@ class Peer:
         known = self._known(handle)
         if known is not None:
             return known
-        name, qualname, doc, module, flags, signature, annotations = parts
+        name, qualname, doc, module, flavour, signature, annotations = parts
         facts = {
             "name": str(name),
             "qualname": str(qualname),
             "doc": doc if type(doc) is str else None,
             "module": str(module),
-            "flags": flags if type(flags) is int else 0,
+            "flavour": int(flavour),
             "signature": self._signature(decoder.value(signature)),
             "annotations": dict(decoder.value(annotations)),
         }
-        ref = Ref(self, handle)
-        ref.flags = facts["flags"]
-        made = make(ref, facts)
+        made = make(Ref(self, handle), facts)
         self._name(made, facts["module"], facts["qualname"], lambda: made)
         return self._remember(handle, made)
 
-    def take_object(self, decoder: Decoder, handle: Any, kind: Slot) -> Any:
+    def take_object(self, decoder: Decoder, handle: Any, kind: Slot, flavour: Any) -> Any:
         known = self._known(handle)
         if known is not None:
             return known
@@ -620,6 +699,7 @@ class Peer:
             cls = self._plain_mirror(cls)
         made = object.__new__(cls)
         object.__setattr__(made, REF, Ref(self, handle))
+        awaiting.mark(made, flavour)
         return self._remember(handle, made)
 
     def _plain_mirror(self, cls: Any) -> Any:
@@ -687,13 +767,27 @@ class Peer:
             next(made)
         return self._wrap(handle, made)
 
-    def take_coroutine(self, _: Decoder, handle: Any, _started: Any) -> Any:
+    def take_coroutine(self, _: Decoder, handle: Any, name: Any, qualname: Any) -> Any:
         known = self._known(handle)
-        return self._wrap(handle, self.coroutine(Ref(self, handle))) if known is None else known
+        if known is not None:
+            return known
+        return self._wrap(handle, awaiting.coroutine(Ref(self, handle), str(name), str(qualname)))
 
-    def coroutine(self, inner: Ref) -> Any:
-        """Make a coroutine that runs one of the other side."""
-        raise CannotCross("a coroutine")
+    def take_async_generator(self, _: Decoder, handle: Any, name: Any, qualname: Any) -> Any:
+        known = self._known(handle)
+        if known is not None:
+            return known
+        return self._wrap(handle, awaiting.async_generator(Ref(self, handle), str(name), str(qualname)))
+
+    def take_future(self, _: Decoder, handle: Any, is_task: Any, loop: Any) -> Any:
+        known = self._known(handle)
+        if known is not None:
+            return known
+        made = (FarTask if is_task is True else FarFuture)(Ref(self, handle), self.aio.loop_of(loop))
+        return self._remember(handle, made)
+
+    def take_loop(self, _: Decoder, number: Any) -> Any:
+        return self.aio.loop_of(number)
 
     def _wrap(self, handle: int, made: Any) -> Any:
         mirror.tag(made, Ref(self, handle))

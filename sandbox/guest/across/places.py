@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 BOTH = "/work/both"
+SHARED = ("/work/run", BOTH, "/tmp", "/dev/shm")  # noqa: S108 -- where the script can write, too
 OPEN = 0o777
 OPEN_FILE = 0o666
 

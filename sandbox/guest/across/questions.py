@@ -6,8 +6,6 @@ near misses at the same time, in random order. Who cannot tell them apart has no
 """
 
 import datetime
-import decimal
-import fractions
 import os
 from collections.abc import Callable
 from typing import Any
@@ -33,7 +31,8 @@ def random_below(limit: int) -> int:
 
 def near_misses(value: Any) -> list[Any]:
     """Make values of the same type and shape that are not equal to `value`."""
-    make = _NEAR.get(type(value), _other)
+    number = tables.later_name(type(value)) in {("decimal", "Decimal"), ("fractions", "Fraction")}
+    make = _numbers if number else _NEAR.get(type(value), _other)
     return [value_ for value_ in make(value) if _differs(value_, value)][:NEAR] or _other(value)
 
 
@@ -116,7 +115,7 @@ def _days(value: Any) -> list[Any]:
 
 _NEAR: dict[type, Callable[[Any], list[Any]]] = {
     bool: _bools,
-    **dict.fromkeys((int, fractions.Fraction, decimal.Decimal, complex), _numbers),
+    **dict.fromkeys((int, complex), _numbers),
     float: _floats,
     str: _texts,
     **dict.fromkeys((bytes, bytearray), _bytes),

@@ -4,14 +4,11 @@ import builtins
 import collections
 import collections.abc
 import datetime
-import decimal
 import enum
-import fractions
 import importlib
 import pathlib
 import sys
 import types
-import uuid
 from typing import Any
 
 BINARY = ("add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "divmod", "pow", "lshift", "rshift")
@@ -59,7 +56,7 @@ _PLAIN: tuple[Any, ...] = (
     *(types.GeneratorType, types.CoroutineType, types.BuiltinFunctionType, types.MethodType),
     *(collections.deque, collections.OrderedDict, collections.defaultdict, collections.Counter),
     *(datetime.date, datetime.time, datetime.datetime, datetime.timedelta, datetime.timezone, datetime.tzinfo),
-    *(decimal.Decimal, fractions.Fraction, uuid.UUID, pathlib.Path, pathlib.PurePath, pathlib.PosixPath),
+    *(pathlib.Path, pathlib.PurePath, pathlib.PosixPath),
     *(pathlib.PurePosixPath, enum.Enum, enum.IntEnum, enum.StrEnum, enum.Flag, enum.IntFlag),
     *(getattr(collections.abc, name) for name in collections.abc.__all__),
 )
@@ -67,6 +64,8 @@ TYPES: dict[tuple[str, str], type] = {
     (kind.__module__, kind.__qualname__): kind for kind in (*_PLAIN, *ERRORS)
 }
 """Types that are the same in both processes, and harmless to have."""
+LATER = frozenset({("decimal", "Decimal"), ("fractions", "Fraction"), ("uuid", "UUID"), ("zoneinfo", "ZoneInfo")})
+"""More of them, whose modules take long to load and are seldom needed."""
 ERROR_MODULES = frozenset(
     "argparse asyncio.exceptions asyncio.queues binascii concurrent.futures._base configparser copy csv _csv "
     "ctypes dataclasses decimal email.errors getopt json.decoder queue _queue shutil sqlite3 statistics "
@@ -83,19 +82,27 @@ ABCS = {name: getattr(collections.abc, name) for name in ("Sequence", "MutableSe
 def type_named(module: str, name: str) -> type | None:
     """Find a type that both sides have; None where there is none of this name."""
     found = TYPES.get((module, name))
+    if (module, name) in LATER:
+        return vars(importlib.import_module(module))[name]  # type: ignore[no-any-return]
     if found is not None or module not in ERROR_MODULES or not name.isidentifier():
         return found
     try:
         value = vars(importlib.import_module(module)).get(name)
     except ImportError:
         return None
-    return value if isinstance(value, type) and issubclass(value, Exception) else None
+    return value if isinstance(value, type) and issubclass(value, BaseException) else None
+
+
+def later_name(kind: type) -> tuple[str, str] | None:
+    """Return the name of a type of `LATER`; None for any other."""
+    key = (kind.__module__, kind.__qualname__)
+    return key if key in LATER and getattr(sys.modules.get(key[0]), key[1], None) is kind else None
 
 
 def name_of_type(kind: type) -> tuple[str, str] | None:
     """Return module and name under which the other side knows this type; None if it does not."""
     key = (kind.__module__, kind.__qualname__)
-    if TYPES.get(key) is kind:
+    if TYPES.get(key) is kind or later_name(kind) is not None:
         return key
-    known = key[0] in ERROR_MODULES and kind.__name__ == kind.__qualname__ and issubclass(kind, Exception)
+    known = key[0] in ERROR_MODULES and kind.__name__ == kind.__qualname__ and issubclass(kind, BaseException)
     return key if known and getattr(sys.modules.get(key[0]), key[1], None) is kind else None
