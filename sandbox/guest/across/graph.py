@@ -323,6 +323,9 @@ class Decoder:
                 refill(value, self.values(slots))
             for action in self._later:
                 action()
+            # The actions know of this object, and it of them: nothing that it has made would go before `gc` runs.
+            self._later.clear()
+            self._fill.clear()
         except (CannotCross, StaleObject, LinkBroken, LinkClosed, RecursionError, MemoryError):
             raise
         except Exception as exc:
