@@ -157,7 +157,7 @@ class Peer:
         except CannotCross as exc:
             self.answer(number, False, exc)
             return
-        if type(names) is not list or len(names) > len(values):
+        if type(names) is not list or len(names) > len(values) or not all(type(name) is str for name in names):
             raise LinkBroken("names without values")
         kwargs = dict(zip(names, values[len(values) - len(names) :], strict=True))
         args = values[: len(values) - len(names)]

@@ -94,6 +94,8 @@ def _dicts(value: Any) -> list[Any]:
         key = list(value)[random_below(len(value))]
         changed[key] = near_misses(value[key])[0]
         del less[key]
+    else:
+        changed[random_below(1 << 30)] = None
     return [changed, more, less]
 
 
