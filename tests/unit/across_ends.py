@@ -90,7 +90,11 @@ class Script:
         self.flags = []
         self.socket = ours
         self.peer = GraderPeer(Link(ours), Questions(frozenset(named), self.flags.append), services or {})
-        self.module = self.peer.ask("import", ())
+        try:
+            self.module = self.peer.ask("import", ())
+        except BaseException:
+            self.__exit__()
+            raise
 
     def __enter__(self):
         return self

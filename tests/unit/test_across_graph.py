@@ -2,7 +2,7 @@
 
 import collections
 import contextlib
-import datetime
+import datetime  # noqa: ICN001 -- the name of what crosses
 import decimal
 import fractions
 import math

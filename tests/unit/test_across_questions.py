@@ -1,7 +1,7 @@
 """Questions that an object of the script answers for itself: near misses, and what answers are worth."""
 
 import collections
-import datetime
+import datetime  # noqa: ICN001 -- the name of what crosses
 import decimal
 import fractions
 import math
