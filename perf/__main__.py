@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from perf import gates, kills, latency, machine, results, saturated, tables
+from perf import crossing, gates, kills, latency, machine, results, saturated, tables
 from perf.ways import Name
 
 HERE = Path(__file__).resolve().parent
@@ -30,6 +30,7 @@ def main() -> int:
             saturated.Settings(windows=options.windows, settle_s=options.settle, window_s=options.window),
         ),
         [kills.kill_once(after_s, warm=options.warm) for after_s in KILLS_S],
+        crossing.measure(),
     )
     judged = gates.evaluate(found)
     stolen, all_ticks = (late - early for early, late in zip(ticks, machine.steal_ticks(), strict=True))

@@ -36,6 +36,16 @@ def evaluate(results: Results) -> tuple[Gate, ...]:
             _speed(results, Name.REUSED, Name.SUBPROCESS),
         ),
         _at_most("own share of an attempt's CPU time, pooled, worst case", 0.10, _own_share(results)),
+        _at_most("level process / shared, hand-off to verdict, medians", 1.15, _level_wall(results)),
+        _at_most("level process / shared, CPU time of an attempt, one worker", 1.25, _level_cpu(results)),
+        _at_most(
+            "proxied call / bare ping-pong, medians", 3.0, results.crossing and results.crossing.call_ratio
+        ),
+        _at_least(
+            "large byte strings there and back, MB/s",
+            100.0,
+            results.crossing and results.crossing.megabytes_per_s,
+        ),
         _at_most("containers that run 5 s after kill -9, worst case", 0, _running(results)),
     )
 
@@ -60,6 +70,17 @@ def _at_least(what: str, limit: float, value: float | None) -> Gate:
 def _hand_off(results: Results) -> float | None:
     pooled, cold = results.spaced.get(Name.POOLED), results.spaced.get(Name.COLD)
     return pooled.p50 / cold.p50 if pooled and cold else None
+
+
+def _level_wall(results: Results) -> float | None:
+    ours, other = results.spaced.get(Name.POOLED), results.spaced.get(Name.SHARED)
+    return ours.p50 / other.p50 if ours and other else None
+
+
+def _level_cpu(results: Results) -> float | None:
+    spent = {entry.way: entry.cpu_ms for entry in results.throughput if entry.workers == 1}
+    ours, other = spent.get(Name.POOLED), spent.get(Name.SHARED)
+    return ours.total / other.total if ours and other and other.total > 0 else None
 
 
 def _speed(results: Results, way: Name, other: Name) -> float | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from perf.cpu import Spent
+from perf.crossing import Crossing
 from perf.kills import Aftermath
 from perf.latency import Latencies
 from perf.saturated import Window
@@ -35,6 +36,7 @@ class Results:
     overrun: Summary | None = None
     throughput: tuple[Throughput, ...] = ()
     kills: tuple[Aftermath, ...] = ()
+    crossing: Crossing | None = None
     idle: Summary | None = None
     """Milliseconds of CPU time per second that went on while nothing was asked of the machine."""
 
@@ -47,7 +49,12 @@ class Results:
         )
 
 
-def build(latencies: Latencies, windows: Sequence[Window], kills: Iterable[Aftermath]) -> Results:
+def build(
+    latencies: Latencies,
+    windows: Sequence[Window],
+    kills: Iterable[Aftermath],
+    crossing: Crossing | None = None,
+) -> Results:
     """Sum up what was measured."""
     return Results(
         spaced={name: _ms(values) for name, values in latencies.spaced.items() if values},
@@ -56,6 +63,7 @@ def build(latencies: Latencies, windows: Sequence[Window], kills: Iterable[After
         overrun=_ms(latencies.overrun) if latencies.overrun else None,
         throughput=_throughput(windows),
         kills=tuple(kills),
+        crossing=crossing,
         idle=_ms({window.idle for window in windows}) if windows else None,
     )
 

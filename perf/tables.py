@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from perf.cpu import Spent
+from perf.crossing import Crossing
 from perf.gates import Gate
 from perf.kills import GRACE_S, Aftermath
 from perf.results import Results
@@ -27,6 +28,8 @@ def render(results: Results, gates: Sequence[Gate], machine: Mapping[str, str]) 
         "## CPU time of an attempt, ms",
         _cpu(results),
         _idle(results.idle),
+        "## A call from the tests' process to the script's",
+        _crossing(results.crossing),
         "## `kill -9` of the bench",
         _kills(results.kills),
         "## Machine",
@@ -112,6 +115,19 @@ def _idle(idle: Summary | None) -> str:
         return ""
     verdict = "quiet enough" if idle.high <= QUIET_MS else "**too busy to trust total and rest**"
     return f"While idle this machine used {idle.p50:.0f} ms per second (at most {idle.high:.0f}): {verdict}."
+
+
+def _crossing(crossing: Crossing | None) -> str:
+    if crossing is None:
+        return ""
+    return table(
+        ("both processes on one CPU, medians", "figure"),
+        (
+            ("a call with two small arguments", f"{crossing.call_us:.1f} µs"),
+            ("a bare exchange of as many bytes", f"{crossing.bare_us:.1f} µs"),
+            ("a large byte string, there and back", f"{crossing.megabytes_per_s:.0f} MB/s"),
+        ),
+    )
 
 
 def _kills(kills: Sequence[Aftermath]) -> str:

@@ -20,7 +20,7 @@ from perf.usual_way import UsualWay
 from sandbox.engine import DockerSandbox
 from sandbox.hosts import DockerHost
 from sandbox.image import expected_tag
-from sandbox.types import Job
+from sandbox.types import DEFAULT_LEVEL, Job, Level
 from sandbox.verdict import RunVerdict, judge
 
 REUSE = 50
@@ -34,6 +34,7 @@ class Name(StrEnum):
     USUAL = "usual way"
     COLD = "cold hardened"
     POOLED = "pooled"
+    SHARED = "pooled, level shared"
     REUSED = f"reuse N={REUSE}"
     SUBPROCESS = "plain subprocess"
     FORK = "warm fork"
@@ -79,12 +80,13 @@ class Usual:
 class Caged:
     """Our own sandbox, in one of its modes."""
 
-    def __init__(self, sandbox: DockerSandbox) -> None:
+    def __init__(self, sandbox: DockerSandbox, level: Level = DEFAULT_LEVEL) -> None:
         self.sandbox = sandbox
+        self._level = level
 
     def attempt(self, payload: Payload) -> bool:
         """Run a job and judge it from its evidence."""
-        job = Job(id=uuid.uuid4().hex, script=payload.script, tests=payload.tests)
+        job = Job(id=uuid.uuid4().hex, script=payload.script, tests=payload.tests, level=self._level)
         verdict = judge(self.sandbox.run(job))
         if verdict not in {RunVerdict.PASSED, RunVerdict.TESTS_FAILED}:
             raise NoVerdictError(f"the sandbox says {verdict}")
@@ -167,6 +169,11 @@ def pooled(workers: int = 1) -> Caged:
     return caged(workers, warm=workers + 1)
 
 
+def shared(workers: int = 1) -> Caged:
+    """The same with tests and script in one interpreter: what the boundary between them costs."""
+    return Caged(pooled(workers).sandbox, Level.SHARED)
+
+
 def reused(workers: int = 1) -> Caged:
     """Our sandbox with containers that take many attempts one after another."""
     return caged(workers, warm=workers, attempts_per_container=REUSE)
@@ -193,6 +200,7 @@ WAYS: Mapping[Name, Callable[[int], Way]] = {
     Name.USUAL: Usual,
     Name.COLD: cold,
     Name.POOLED: pooled,
+    Name.SHARED: shared,
     Name.REUSED: reused,
     Name.SUBPROCESS: Subprocess,
     Name.FORK: Fork,

@@ -9,9 +9,7 @@ from .report import MAX_FRAMES, MAX_MESSAGE, MAX_NAME, MAX_VALUE
 from .supervise import Facts
 from .wire import clean
 
-OUTCOMES = frozenset(
-    {"passed", "failed", "error", "skipped", "xfailed", "xpassed", "timed_out", "crashed"}
-)
+OUTCOMES = frozenset({"passed", "failed", "error", "skipped", "xfailed", "xpassed", "timed_out", "crashed"})
 PHASES = frozenset({"setup", "call", "teardown"})
 TEST_FILE = "test_solution.py"
 EXIT_TESTS_FAILED = 1

@@ -80,7 +80,7 @@ class Process:
             "output_hard_bytes": limits["output_hard_bytes"],
             "canaries": [str(CODE / canary.file) for canary in (self._first, self._last)],
         }
-        plan = self._plan("grader", self._users.collect, self._cwd, spec)
+        plan = self._plan("grader", self._users.collect, self._cwd, spec, last=not self._job["keep"])
         with theirs:
             child = self._nursery.pytest.spawn(plan, [theirs.fileno()])
         bounds = Bounds(
@@ -116,9 +116,10 @@ class Process:
             os.close(fd)
         return child, [ours.detach(), child.out, child.err, out, err]
 
-    def _plan(self, role: str, uid: int, cwd: str, spec: dict[str, Any]) -> Plan:
+    def _plan(self, role: str, uid: int, cwd: str, spec: dict[str, Any], *, last: bool = False) -> Plan:
         return Plan(
             role=role,
+            last=last,
             uid=uid,
             cwd=cwd,
             cpu_s=STARTUP_CPU_S + self._cpu_s,
@@ -149,7 +150,9 @@ class Process:
                 self._remove_tests()
             self.report.take(event)
         elif kind == "refused":
-            self._why_not = self._why_not or f"the tests cannot be collected without the script: {event.get('why')}"
+            self._why_not = (
+                self._why_not or f"the tests cannot be collected without the script: {event.get('why')}"
+            )
         elif kind == "expected":
             self._expect(event.get("ids"))
 

@@ -5,6 +5,7 @@ import math
 import pytest
 
 from perf import cpu, gates, results, stats, tables
+from perf.crossing import Crossing
 from perf.kills import Aftermath
 from perf.latency import Latencies, WrongVerdictError, timed
 from perf.payload import RIGHT, WRONG
@@ -24,16 +25,30 @@ def kill(running):
     )
 
 
-def run(*, pooled_s=0.05, strict=5.0, reuse=40.0, running=0, spent=NONE):
-    latencies = Latencies(spaced={Name.COLD: [0.4, 0.5, 0.6], Name.POOLED: [pooled_s] * 3})
+def run(
+    *,
+    pooled_s=0.05,
+    shared_s=0.05,
+    shared=NONE,
+    call_us=25.0,
+    speed=300.0,
+    strict=5.0,
+    reuse=40.0,
+    running=0,
+    spent=NONE,
+):
+    spaced = {Name.COLD: [0.4, 0.5, 0.6], Name.POOLED: [pooled_s] * 3, Name.SHARED: [shared_s] * 3}
+    latencies = Latencies(spaced=spaced)
+    crossing = Crossing(call_us=call_us, bare_us=10.0, megabytes_per_s=speed)
     windows = [
         window(Name.USUAL, 2.5),
         window(Name.POOLED, strict, spent=spent),
         window(Name.POOLED, strict / 2, workers=1, spent=spent),
+        window(Name.SHARED, strict / 2, workers=1, spent=shared),
         window(Name.REUSED, reuse),
         window(Name.SUBPROCESS, 6.0),
     ]
-    return results.build(latencies, windows, [kill(0), kill(running)])
+    return results.build(latencies, windows, [kill(0), kill(running)], crossing)
 
 
 def missed(found):
@@ -92,6 +107,13 @@ def test_a_good_run_passes_all_gates():
         ({"strict": 3.6, "reuse": 30.0}, "pooled / usual way"),
         ({"reuse": 24.0}, "reuse / pooled"),
         ({"strict": 0.5, "reuse": 5.0}, "reuse / plain subprocess"),
+        ({"pooled_s": 0.06}, "level process / shared"),
+        (
+            {"spent": cpu.Spent(total=1.3, own=0, dockerd=0, containerd=0, containers=1.3, rest=0)},
+            "level process / shared",
+        ),
+        ({"call_us": 31.0}, "proxied call / bare ping-pong"),
+        ({"speed": 90.0}, "large byte strings there and back"),
         ({"running": 1}, "containers that run 5 s after kill -9"),
     ],
 )
@@ -102,9 +124,9 @@ def test_each_gate_can_be_missed(change, what):
 
 def test_noise_does_not_make_our_own_share_small():
     """A rest below zero, as on a busy machine, is not counted."""
-    noisy = cpu.Spent(total=0.0, own=0.02, dockerd=0.02, containerd=0.01, containers=0.05, rest=-0.1)
+    noisy = cpu.Spent(total=0.01, own=0.02, dockerd=0.02, containerd=0.01, containers=0.05, rest=-0.1)
 
-    assert missed(run(spent=noisy)) == ["own share of an attempt's CPU time"]
+    assert missed(run(spent=noisy, shared=noisy)) == ["own share of an attempt's CPU time"]
 
 
 def test_gates_that_lack_their_ways_are_not_run():

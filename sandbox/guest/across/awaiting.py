@@ -5,13 +5,18 @@ for here. So there is one loop and one order, as if all were one process.
 """
 
 import inspect
+import sys
 import types
 from collections.abc import AsyncGenerator, Coroutine, Iterator
 from typing import Any
 
-from .far_future import ready
-
-FLAVOURS = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ITERABLE_COROUTINE | inspect.CO_ASYNC_GENERATOR
+FLAVOURS = (
+    inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ITERABLE_COROUTINE | inspect.CO_ASYNC_GENERATOR
+)
+FUTURE_VERBS = frozenset(
+    "done cancelled result exception cancel set_result set_exception get_name set_name cancelling uncancel".split()
+)
+"""What may be asked of a future by the other side."""
 AGEN_VERBS = frozenset({"asend", "athrow", "aclose"})
 
 
@@ -50,6 +55,12 @@ def node_kind(value: Any) -> str | None:
     if kind in _AWAITABLES or kind.__name__ == "anext_awaitable":
         return "awaitable"
     return "generator" if kind in _WRAPPERS or kind.__name__ == "FutureIter" else None
+
+
+def is_future(value: Any) -> bool:
+    """Say whether a value is a future of asyncio's, without bringing that along."""
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and bool(asyncio.isfuture(value))
 
 
 async def wait_for(awaitable: Any) -> Any:
@@ -108,6 +119,8 @@ class Steps:
         ended, value = answer
         if ended is True:
             raise StopIteration(value)
+        from .far_future import ready  # noqa: PLC0415 -- brings asyncio, which few scripts need
+
         return ready(value)
 
 

@@ -22,6 +22,7 @@ from .graph import Encoder, Slot
 from .link import Link, LinkBroken, LinkClosed
 
 LINK_FD = 5
+MISUNDERSTOOD = 70
 OUT_FD, ERR_FD = 6, 7
 """Where is printed what the tests' side redirects; 1 and 2 are for the rest."""
 
@@ -45,9 +46,13 @@ def main() -> NoReturn:
     if not report["ok"]:
         os._exit(0)
     link = Link(socket.socket(fileno=LINK_FD))
-    with contextlib.suppress(LinkClosed, LinkBroken):
+    try:
         Candidate(link, reporter, spec).run()
-    os._exit(0)
+    except LinkClosed:
+        os._exit(0)
+    except LinkBroken as exc:
+        os.write(2, f"what the tests sent was not understood: {exc}\n".encode(errors="replace"))
+        os._exit(MISUNDERSTOOD)
 
 
 class Candidate(CandidatePeer):
@@ -106,7 +111,9 @@ class Candidate(CandidatePeer):
         self._surroundings_changed = False
         before, self._environ = self._environ, dict(os.environ)
         names = before.keys() | self._environ.keys()
-        changed = {name: self._environ.get(name) for name in names if before.get(name) != self._environ.get(name)}
+        changed = {
+            name: self._environ.get(name) for name in names if before.get(name) != self._environ.get(name)
+        }
         return encoder.slot((changed, os.getcwd()))
 
     def _warn(self, message: Any, category: type, filename: str, lineno: int, *_: Any) -> None:
@@ -143,7 +150,9 @@ class Candidate(CandidatePeer):
         """Print to where the tests' side has put its own streams; who keeps the old ones prints there."""
         if self._redirected is None:
             self._redirected = _stream(OUT_FD, sys.__stdout__), _stream(ERR_FD, sys.__stderr__)
-        for name, on, old, new in zip(("stdout", "stderr"), (out, err), self._streams, self._redirected, strict=True):
+        for name, on, old, new in zip(
+            ("stdout", "stderr"), (out, err), self._streams, self._redirected, strict=True
+        ):
             if getattr(sys, name) is old or getattr(sys, name) is new:
                 setattr(sys, name, new if on else old)
 

@@ -54,7 +54,9 @@ class CandidatePeer(Peer):
 
     def do_derive(self, name: str, bases: tuple[type, ...], space: dict[str, Any], **keywords: Any) -> Any:
         """Derive a class whose methods are the tests'."""
-        return types.new_class(name, bases, keywords, lambda own: own.update(space, __module__="test_solution"))
+        return types.new_class(
+            name, bases, keywords, lambda own: own.update(space, __module__="test_solution")
+        )
 
     def do_module(self, name: str) -> Any:
         """Return a module of the script's own interpreter."""

@@ -13,7 +13,9 @@ import pytest
 from . import places
 
 RUNNERS = ("run", "Popen", "call", "check_call", "check_output", "getoutput", "getstatusoutput")
-NOT_CARRIED = frozenset({"stdin", "stdout", "stderr", "displayhook", "excepthook", "modules", "path", "meta_path"})
+NOT_CARRIED = frozenset(
+    {"stdin", "stdout", "stderr", "displayhook", "excepthook", "modules", "path", "meta_path"}
+)
 ROOTS = frozenset(sys.stdlib_module_names) - {"unittest", "gc", "inspect", "importlib"}
 OF_PYTEST = "PYTEST_CURRENT_TEST"
 FROM_SCRIPT = ("PYTEST", "PYTHON", "HYPOTHESIS", "LD_", "TMP")
@@ -58,7 +60,11 @@ class Carrier:
 
     def _watch_mock(self, mock: Any) -> None:
         patcher = type(mock.patch("os.getcwd"))
-        _after(patcher, "__enter__", lambda patch, *_: self._note(getattr(patch, "target", None), patch.attribute))
+        _after(
+            patcher,
+            "__enter__",
+            lambda patch, *_: self._note(getattr(patch, "target", None), patch.attribute),
+        )
         _after(patcher, "__exit__", self._look_again)
 
     def again(self) -> None:

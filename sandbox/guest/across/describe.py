@@ -121,7 +121,13 @@ def of_class(kind: type, encoder: Encoder) -> list[Any]:
     if enumeration:
         # `Enum` puts some of its own into every class.
         dunders = [name for name in dunders if getattr(space[name], "__module__", "") == kind.__module__]
-    dunders += [name for base in kind.__mro__[1:] if _is_abstract_library(base) for name in vars(base) if name in tables.DUNDERS]
+    dunders += [
+        name
+        for base in kind.__mro__[1:]
+        if _is_abstract_library(base)
+        for name in vars(base)
+        if name in tables.DUNDERS
+    ]
     methods = [
         (name, _SEEN_AS[type(space[name])], _flavour(space[name]))
         for name in names

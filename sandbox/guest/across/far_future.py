@@ -5,11 +5,6 @@ import contextvars
 from collections.abc import Callable, Generator
 from typing import Any
 
-VERBS = frozenset(
-    "done cancelled result exception cancel set_result set_exception get_name set_name cancelling uncancel".split()
-)
-"""What may be asked of a future by the other side."""
-
 
 class FarFuture:
     """A future of the other side. Its loop is the one that both sides share, as this side has it."""

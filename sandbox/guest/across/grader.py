@@ -26,7 +26,9 @@ from .services import services
 
 CONTROL_FD = 5
 MESSAGE = 1 << 18
-RUNS_TEXT = frozenset({"eval", "exec", "compile", "__import__", "runpy", "marshal", "shelve", "cloudpickle", "dill"})
+RUNS_TEXT = frozenset(
+    {"eval", "exec", "compile", "__import__", "runpy", "marshal", "shelve", "cloudpickle", "dill"}
+)
 """What a test would use to run text, or bytes, that the script gave it."""
 LOADS = frozenset({"pickle", "_pickle"})
 OUTCOMES = {"wall": "timed_out", "cpu": "timed_out"}

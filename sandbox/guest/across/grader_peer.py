@@ -1,6 +1,5 @@
 """The tests' side of the conversation: what it asks, and the little that the script may ask of it."""
 
-import asyncio
 import contextlib
 import os
 import sys
@@ -11,7 +10,7 @@ from typing import Any, NoReturn
 
 from _pytest import outcomes
 
-from . import tables
+from . import awaiting, tables
 from .errors import CandidateEnded, CannotCross, Tampered
 from .graph import Decoder, Encoder, Node
 from .link import Link, LinkBroken, LinkClosed
@@ -83,12 +82,14 @@ class GraderPeer(Peer):
         self.dead = True
         self.when_ended()
         ended = CandidateEnded("the script's process has ended")
-        self.aio.end(ended)
+        if self._aio is not None:
+            self._aio.end(ended)
         return ended
 
     def _broken(self, why: str) -> NoReturn:
         self.dead = True
-        self.aio.end(Tampered(why))
+        if self._aio is not None:
+            self._aio.end(Tampered(why))
         self._tampered(why)
 
     def _tampered(self, why: str) -> NoReturn:
@@ -134,7 +135,9 @@ class GraderPeer(Peer):
             self._tampered("a question was left without an answer")
         by_index = dict(zip(order, answers, strict=True))
         real = by_index.pop(0)
-        verdict = self._questions.cannot_tell(name, _plain(real), [_plain(each) for each in by_index.values()])
+        verdict = self._questions.cannot_tell(
+            name, _plain(real), [_plain(each) for each in by_index.values()]
+        )
         if verdict == "tampered":
             self._tampered(f"{type(value).__name__} cannot tell {args[0]!r:.60} from {others[0]!r:.60}")
         if verdict:
@@ -208,7 +211,7 @@ class GraderPeer(Peer):
 
     def may_future(self, value: Any, _name: Any, *_: Any) -> None:
         self._given(value)
-        if not asyncio.isfuture(value):
+        if not awaiting.is_future(value):
             raise LinkBroken("a question for a future to what is none")
 
     may_dir = may_copy = may_deepcopy = may_next
@@ -225,7 +228,7 @@ class GraderPeer(Peer):
         self._given(value)
         if not (isinstance(value, tuple) and name in OF_TUPLES):
             self._readable(name)
-        if asyncio.isfuture(value):
+        if awaiting.is_future(value):
             # A task's coroutine is the test itself.
             raise CannotCross(f"attribute {str(name)[:40]!r} of a future")
         if _is_mock(value) and name in _mock_api():
@@ -306,4 +309,3 @@ def _is_mock(value: Any) -> bool:
 
 def _mock_api() -> frozenset[str]:
     return frozenset(dir(sys.modules["unittest.mock"].Mock()))
-

@@ -255,7 +255,10 @@ _MAKE: dict[type, Callable[[Encoder, Any], Node]] = {
 
 _MAKE_LATER: dict[tuple[str, str], Callable[[Encoder, Any], Node]] = {
     ("decimal", "Decimal"): lambda _, value: ["decimal", str(value)],
-    ("fractions", "Fraction"): lambda enc, value: ["fraction", enc.slots((value.numerator, value.denominator))],
+    ("fractions", "Fraction"): lambda enc, value: [
+        "fraction",
+        enc.slots((value.numerator, value.denominator)),
+    ],
     ("uuid", "UUID"): lambda _, value: ["uuid", value.hex],
     ("zoneinfo", "ZoneInfo"): lambda _, value: ["zoneinfo", value.key],
 }
@@ -295,7 +298,11 @@ class Decoder:
 
     def bytes_at(self, start: Any, size: Any) -> bytes:
         """Return bytes from beside the text."""
-        if type(start) is not int or type(size) is not int or not 0 <= start <= start + size <= len(self._blob):
+        if (
+            type(start) is not int
+            or type(size) is not int
+            or not 0 <= start <= start + size <= len(self._blob)
+        ):
             raise LinkBroken("bytes that are not there")
         return self._blob[start : start + size]
 
@@ -451,17 +458,15 @@ _BUILD: dict[str, Callable[..., Any]] = {
     "slice": lambda dec, slots: slice(*dec.values(slots)),
     "date": lambda _, *parts: datetime.date(*parts),
     "time": lambda dec, *parts: datetime.time(*parts[:4], tzinfo=dec.value(parts[4]), fold=parts[5]),
-    "datetime": lambda dec, *parts: datetime.datetime(
-        *parts[:7], tzinfo=dec.value(parts[7]), fold=parts[8]
-    ),
+    "datetime": lambda dec, *parts: datetime.datetime(*parts[:7], tzinfo=dec.value(parts[7]), fold=parts[8]),
     "delta": lambda _, *parts: datetime.timedelta(*parts),
-    "zone": lambda dec, offset, name: datetime.timezone(
-        dec.value(offset), *([] if name is None else [name])
-    ),
+    "zone": lambda dec, offset, name: datetime.timezone(dec.value(offset), *([] if name is None else [name])),
     "decimal": lambda _, text: _later("decimal", "Decimal")(text),
     "fraction": lambda dec, slots: _later("fractions", "Fraction")(*dec.values(slots)),
     "pattern": lambda dec, text, flags: re.compile(dec.value(text), flags & ~re.DEBUG),
-    "match": lambda dec, pattern, text, how, *at: getattr(dec.value(pattern), _MATCHES[how])(dec.value(text), *at),
+    "match": lambda dec, pattern, text, how, *at: getattr(dec.value(pattern), _MATCHES[how])(
+        dec.value(text), *at
+    ),
     "zoneinfo": lambda _, key: _later("zoneinfo", "ZoneInfo")(key),
     "uuid": lambda _, text: _later("uuid", "UUID")(hex=text),
     "path": lambda _, text: pathlib.PosixPath(text),

@@ -19,8 +19,15 @@ from .far_future import ready
 
 REF = "_mendbench"
 INFO = "__mendbench__"
-ASKED_BY_NAME = frozenset({"__name__", "__qualname__", "__wrapped__", "__self__", "__func__", "__signature__"})
-_ASKED_OF_CLASSES = tables.BY_NAME_ONLY | {"__slots__", "__dataclass_params__", "__total__", "__required_keys__"}
+ASKED_BY_NAME = frozenset(
+    {"__name__", "__qualname__", "__wrapped__", "__self__", "__func__", "__signature__"}
+)
+_ASKED_OF_CLASSES = tables.BY_NAME_ONLY | {
+    "__slots__",
+    "__dataclass_params__",
+    "__total__",
+    "__required_keys__",
+}
 LOCAL = frozenset({"__abstractmethods__", "_abc_impl", "__parameters__", "__orig_bases__", "__doc__", INFO})
 _get: Callable[[Any, str], Any] = object.__getattribute__
 _set: Callable[[Any, str, Any], None] = object.__setattr__
@@ -335,6 +342,7 @@ class MirrorCallable(MirrorObject):
         object.__setattr__(self, REF, ref)
         object.__setattr__(self, "__name__", facts["name"])
         object.__setattr__(self, "__doc__", facts["doc"])
+        awaiting.mark(self, facts["flavour"])
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return _get(self, REF).peer.ask("call", (self, *args), kwargs)
@@ -367,7 +375,9 @@ def make_function(ref: Ref, facts: dict[str, Any]) -> Any:
         made.__signature__ = signature
         parts = list(signature.parameters.values())
         given = [part for part in parts if part.default is not part.empty]
-        made.__defaults__ = tuple(part.default for part in given if part.kind is not part.KEYWORD_ONLY) or None
+        made.__defaults__ = (
+            tuple(part.default for part in given if part.kind is not part.KEYWORD_ONLY) or None
+        )
         made.__kwdefaults__ = {p.name: p.default for p in given if p.kind is p.KEYWORD_ONLY} or None
     tag(made, ref)
     return made

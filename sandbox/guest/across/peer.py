@@ -1,6 +1,5 @@
 """One side of the conversation: it asks, it answers, and it keeps what the other side holds of it."""
 
-import asyncio
 import collections
 import copy
 import datetime
@@ -16,9 +15,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from . import awaiting, describe, graph, mirror, tables
-from .aio import Aio
 from .errors import CannotCross, StaleObject
-from .far_future import VERBS, FarFuture, FarTask
 from .graph import Decoder, Encoder, Node, Slot
 from .link import Link, LinkBroken, LinkClosed
 from .mirror import INFO, REF, BoundMethod, MirrorType, Ref, RemoteIterator, RemoteMethod
@@ -27,7 +24,19 @@ from .shared import SharedContainers
 MOST_EXPORTS = 200_000
 MOST_KEPT = 5000
 MISSING: Any = object()
-ERROR_STATE = ("errno", "strerror", "filename", "value", "code", "name", "path", "obj", "msg", "lineno", "offset")
+ERROR_STATE = (
+    "errno",
+    "strerror",
+    "filename",
+    "value",
+    "code",
+    "name",
+    "path",
+    "obj",
+    "msg",
+    "lineno",
+    "offset",
+)
 """Attributes of builtin errors that their arguments do not set."""
 
 
@@ -53,7 +62,16 @@ class Peer:
         self._lock = threading.RLock()
         self._ids = 0
         self.dead = False
-        self.aio = Aio(self)
+        self._aio: Any = None
+
+    @property
+    def aio(self) -> Any:
+        """What this side knows of event loops; most tests and scripts have none."""
+        if self._aio is None:
+            from .aio import Aio  # noqa: PLC0415 -- brings asyncio
+
+            self._aio = Aio(self)
+        return self._aio
 
     # Asking
 
@@ -69,7 +87,7 @@ class Peer:
             slots = encoder.slots(values)
             if kwargs:
                 slots += encoder.slots(kwargs.values())
-            here = self.aio.here(encoder)
+            here = self.aio.here(encoder) if self._aio is not None or "asyncio" in sys.modules else None
             self.link.send(["q", number, verb, slots, names, encoder.finish(), extras, here], encoder.blob)
             del encoder, values, kwargs
             return self._await(number)
@@ -164,7 +182,10 @@ class Peer:
         del values, message, nodes
         good = True
         try:
-            answer = self.aio.within(here, decoder, lambda: self.perform(verb, args, kwargs))
+            if here is None and self._aio is None:
+                answer = self.perform(verb, args, kwargs)
+            else:
+                answer = self.aio.within(here, decoder, lambda: self.perform(verb, args, kwargs))
         except (LinkClosed, LinkBroken, *self.fatal()):
             raise
         except BaseException as exc:  # noqa: BLE001 -- whatever it is, it belongs to who asked
@@ -271,7 +292,7 @@ class Peer:
         return getattr(value, verb)(*args)
 
     def do_future(self, value: Any, name: str, *args: Any) -> Any:
-        if name not in VERBS:
+        if name not in awaiting.FUTURE_VERBS:
             raise LinkBroken("a question that no future answers")
         return getattr(value, name)(*args)
 
@@ -418,11 +439,14 @@ class Peer:
         if awaited is not None:
             return self._awaitable_node(value, awaited)
         if kind is types.GeneratorType:
-            return ["generator", self.export(value), value.gi_frame is not None and value.gi_frame.f_lasti > 0]
-        if asyncio.isfuture(value):
-            return ["future", self.export(value), isinstance(value, asyncio.Task), self.aio.number_of(value.get_loop())]
-        if isinstance(value, asyncio.AbstractEventLoop):
-            return ["loop", self.aio.number_of(value)]
+            return [
+                "generator",
+                self.export(value),
+                value.gi_frame is not None and value.gi_frame.f_lasti > 0,
+            ]
+        node = self._loop_node(value) if "asyncio" in sys.modules else None
+        if node is not None:
+            return node
         if kind is types.ModuleType:
             return ["module", self.export(value), str(value.__name__)]
         base = describe.data_base(kind)
@@ -430,6 +454,17 @@ class Peer:
             return self._data_node(value, base, encoder)
         flavour = awaiting.flavour_of(value) if hasattr(kind, "__call__") else 0
         return ["object", self.export(value), encoder.slot(kind), flavour]
+
+    def _loop_node(self, value: Any) -> Node | None:
+        asyncio = sys.modules["asyncio"]
+        if asyncio.isfuture(value):
+            return [
+                "future",
+                self.export(value),
+                isinstance(value, asyncio.Task),
+                self.aio.number_of(value.get_loop()),
+            ]
+        return ["loop", self.aio.number_of(value)] if isinstance(value, asyncio.AbstractEventLoop) else None
 
     def _awaitable_node(self, value: Any, kind: str) -> Node:
         if kind == "generator":
@@ -705,7 +740,11 @@ class Peer:
     def _plain_mirror(self, cls: Any) -> Any:
         if not isinstance(cls, type):
             raise LinkBroken("an object whose class is none")
-        dunders = [name for name in dir(cls) if name in tables.DUNDERS and getattr(object, name, None) is not getattr(cls, name)]
+        dunders = [
+            name
+            for name in dir(cls)
+            if name in tables.DUNDERS and getattr(object, name, None) is not getattr(cls, name)
+        ]
         space = {INFO: None, "__mendbench_made__": True, "__module__": cls.__module__}
         return MirrorType.make(
             cls.__name__, (mirror.MirrorObject,), space | {name: mirror.operator(name) for name in dunders}
@@ -783,6 +822,8 @@ class Peer:
         known = self._known(handle)
         if known is not None:
             return known
+        from .far_future import FarFuture, FarTask  # noqa: PLC0415 -- brings asyncio, which few scripts need
+
         made = (FarTask if is_task is True else FarFuture)(Ref(self, handle), self.aio.loop_of(loop))
         return self._remember(handle, made)
 
@@ -814,7 +855,14 @@ class Peer:
         return self._set_state(decoder, error, *parts)
 
     def _set_state(
-        self, decoder: Decoder, error: Any, cause: Slot, context: Slot, suppress: Any, notes: Slot, frames: Slot
+        self,
+        decoder: Decoder,
+        error: Any,
+        cause: Slot,
+        context: Slot,
+        suppress: Any,
+        notes: Slot,
+        frames: Slot,
     ) -> Any:
         error.__cause__ = decoder.value(cause)
         error.__context__ = decoder.value(context)

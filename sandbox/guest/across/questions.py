@@ -63,7 +63,11 @@ def _floats(value: float) -> list[float]:
 
 def _texts(value: str) -> list[str]:
     spot = random_below(len(value)) if value else 0
-    return [value + "x", value[:-1] if value else "y", value[:spot] + chr(97 + random_below(26)) + "~" + value[spot + 1 :]]
+    return [
+        value + "x",
+        value[:-1] if value else "y",
+        value[:spot] + chr(97 + random_below(26)) + "~" + value[spot + 1 :],
+    ]
 
 
 def _bytes(value: Any) -> list[Any]:
@@ -84,7 +88,11 @@ def _sequences(value: Any) -> list[Any]:
 def _sets(value: Any) -> list[Any]:
     kind = type(value)
     items = list(value)
-    return [kind([*items, f"~{random_below(1 << 30)}"]), kind(items[1:]) if items else kind([0]), kind([random_below(1 << 30)])]
+    return [
+        kind([*items, f"~{random_below(1 << 30)}"]),
+        kind(items[1:]) if items else kind([0]),
+        kind([random_below(1 << 30)]),
+    ]
 
 
 def _dicts(value: Any) -> list[Any]:
@@ -144,7 +152,9 @@ class Questions:
         """Return what else to ask about; None to ask as usual, an empty list to ask nothing at all."""
         if isinstance(value, type) or not args or not is_plain(args[0]):
             return None
-        named = any(base.__name__ in self._named for base in type(value).__mro__[:-1] if isinstance(base, MirrorType))
+        named = any(
+            base.__name__ in self._named for base in type(value).__mro__[:-1] if isinstance(base, MirrorType)
+        )
         if name in tables.EQUALITY:
             if not named:
                 self.flag("equality_of_its_own")
@@ -162,7 +172,9 @@ class Questions:
     def cannot_tell(self, name: str, real: Any, others: list[Any]) -> str:
         """Say what follows when all answers are the same: tampered, failed or nothing (empty)."""
         if name in tables.EQUALITY:
-            lucky = real is (name == "__eq__") or (real is not NotImplemented and bool(real) is (name == "__eq__"))
+            lucky = real is (name == "__eq__") or (
+                real is not NotImplemented and bool(real) is (name == "__eq__")
+            )
             same = all(type(other) is type(real) and other is real or _same(other, real) for other in others)
             return "tampered" if lucky and same else ""
         if name in tables.CONTAINS:

@@ -116,9 +116,7 @@ class SharedContainers:
 
     def unheld(self) -> list[int]:
         """Forget, and name, what nobody on this side holds any more, and the oldest of too many."""
-        found = [
-            number for number, entry in self._entries.items() if sys.getrefcount(entry.value) <= UNHELD
-        ]
+        found = [number for number, entry in self._entries.items() if sys.getrefcount(entry.value) <= UNHELD]
         rest = len(self._entries) - len(found)
         if rest > MOST:
             found += [number for number in self._entries if number not in set(found)][: rest - MOST]

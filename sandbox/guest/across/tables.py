@@ -21,9 +21,7 @@ def _dunder(*names: str) -> tuple[str, ...]:
 
 EQUALITY = frozenset(_dunder("eq", "ne"))
 ORDER = frozenset(_dunder("lt", "le", "gt", "ge"))
-ARITHMETIC = frozenset(
-    _dunder(*(prefix + name for name in (*BINARY, *BITWISE) for prefix in ("", "r", "i")))
-)
+ARITHMETIC = frozenset(_dunder(*(prefix + name for name in (*BINARY, *BITWISE) for prefix in ("", "r", "i"))))
 CONTAINS = frozenset(_dunder("contains"))
 ASYNC = frozenset(_dunder("await", "aiter", "anext", "aenter", "aexit"))
 DUNDERS = (
@@ -34,7 +32,18 @@ DUNDERS = (
     | ASYNC
     | frozenset(
         _dunder(
-            *("hash", "bool", "len", "length_hint", "getitem", "setitem", "delitem", "missing", "iter", "next"),
+            *(
+                "hash",
+                "bool",
+                "len",
+                "length_hint",
+                "getitem",
+                "setitem",
+                "delitem",
+                "missing",
+                "iter",
+                "next",
+            ),
             *("reversed", "call", "enter", "exit", "neg", "pos", "abs", "invert", "int", "float", "complex"),
             *("index", "round", "trunc", "floor", "ceil", "repr", "str", "format", "bytes", "fspath"),
             *("instancecheck", "subclasscheck", "get", "set", "delete", "set_name"),
@@ -46,16 +55,21 @@ BY_NAME_ONLY = frozenset(_dunder("init", "post_init", "new", "class_getitem"))
 """Reached by name (as in `super().__init__()`), not by an operator."""
 
 ERRORS = tuple(
-    value
-    for value in vars(builtins).values()
-    if isinstance(value, type) and issubclass(value, BaseException)
+    value for value in vars(builtins).values() if isinstance(value, type) and issubclass(value, BaseException)
 )
 _PLAIN: tuple[Any, ...] = (
     *(object, type, bool, int, float, complex, str, bytes, bytearray, list, tuple, dict, set, frozenset),
     *(range, slice, memoryview, types.NoneType, types.FunctionType, types.MappingProxyType, types.ModuleType),
     *(types.GeneratorType, types.CoroutineType, types.BuiltinFunctionType, types.MethodType),
     *(collections.deque, collections.OrderedDict, collections.defaultdict, collections.Counter),
-    *(datetime.date, datetime.time, datetime.datetime, datetime.timedelta, datetime.timezone, datetime.tzinfo),
+    *(
+        datetime.date,
+        datetime.time,
+        datetime.datetime,
+        datetime.timedelta,
+        datetime.timezone,
+        datetime.tzinfo,
+    ),
     *(pathlib.Path, pathlib.PurePath, pathlib.PosixPath),
     *(pathlib.PurePosixPath, enum.Enum, enum.IntEnum, enum.StrEnum, enum.Flag, enum.IntFlag),
     *(getattr(collections.abc, name) for name in collections.abc.__all__),
@@ -64,7 +78,9 @@ TYPES: dict[tuple[str, str], type] = {
     (kind.__module__, kind.__qualname__): kind for kind in (*_PLAIN, *ERRORS)
 }
 """Types that are the same in both processes, and harmless to have."""
-LATER = frozenset({("decimal", "Decimal"), ("fractions", "Fraction"), ("uuid", "UUID"), ("zoneinfo", "ZoneInfo")})
+LATER = frozenset(
+    {("decimal", "Decimal"), ("fractions", "Fraction"), ("uuid", "UUID"), ("zoneinfo", "ZoneInfo")}
+)
 """More of them, whose modules take long to load and are seldom needed."""
 ERROR_MODULES = frozenset(
     "argparse asyncio.exceptions asyncio.queues binascii concurrent.futures._base configparser copy csv _csv "
