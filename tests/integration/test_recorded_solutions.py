@@ -34,7 +34,7 @@ RECORDED = {
 FENCE = re.compile(r"```(?:python)?\n(.*?)```", re.DOTALL)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def sandbox():
     """One sandbox whose containers take several attempts."""
     with DockerSandbox(f"test-{uuid.uuid4().hex[:8]}", attempts_per_container=50) as made:
