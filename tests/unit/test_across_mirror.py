@@ -4,6 +4,7 @@ import asyncio
 import collections
 import dataclasses
 import enum
+import functools
 import inspect
 import re
 from unittest import mock
@@ -11,6 +12,7 @@ from unittest import mock
 import pytest
 
 from sandbox.guest.across.errors import CandidateEnded, CannotCross, StaleObject, Tampered
+from sandbox.guest.across.peer import MOST_KEPT
 from tests.unit.across_ends import Script
 
 SCRIPT = """
@@ -93,6 +95,7 @@ async def later(x):
 class Shape:
     "A shape."
     count = 0
+    empty = ""
     def __init__(self, name):
         self.name = name
         Shape.count += 1
@@ -185,6 +188,9 @@ class Bag:
         return self.items
     def add(self, item):
         self.items.append(item)
+
+def partial():
+    return functools.partial(add, 2)
 
 def end(code):
     os._exit(code)
@@ -476,6 +482,52 @@ def test_patches_of_the_module_and_its_classes(solution):
     with mock.patch.object(solution, "LIMIT", 3):
         assert solution.LIMIT == 3
     assert solution.LIMIT == 10
+
+
+def test_patches_of_attributes_are_undone(solution):
+    """What is no method is put back, too: empty values, properties, and what was deleted."""
+    shape = solution.Shape("s")
+    before = solution.Shape.count
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(solution.Shape, "count", -1)
+        patch.setattr(solution.Shape, "empty", "full")
+        patch.setattr(solution.Shape, "upper", property(lambda _: "patched"))
+        patch.delattr(solution.Square, "area")
+        assert (solution.Shape.count, shape.empty, shape.upper, solution.Square(2).area()) == (-1, "full", "patched", 0)
+    assert (solution.Shape.count, shape.empty, shape.upper, solution.Square(2).area()) == (before, "", "S", 4)
+    with mock.patch.object(solution.Shape, "empty", "x"):
+        assert shape.empty == "x"
+    assert solution.Shape.empty == ""
+    assert "empty" in vars(solution.Shape)
+    assert "empty" not in vars(solution.Square)
+
+
+def test_the_order_of_bases(solution):
+    """`__mro__` and its like show the script's classes, and nothing that mirrors are made of."""
+    assert inspect.getmro(solution.Square) == (solution.Square, solution.Shape, object)
+    assert solution.Square.mro() == [solution.Square, solution.Shape, object]
+    assert (solution.Shape.__bases__, solution.Square.__base__) == ((object,), solution.Shape)
+    assert solution.Stack.__mro__ == (solution.Stack, list, object)
+    assert solution.Worse.__mro__[:4] == (solution.Worse, solution.MyError, ValueError, Exception)
+
+
+def test_objects_of_classes_of_the_library(solution):
+    """What has no form of its own is asked there, and is an instance of its class here."""
+    partial = solution.partial()
+    assert isinstance(partial, functools.partial)
+    assert partial(5) == 7
+    assert not isinstance(solution.Shape("x"), functools.partial)
+
+
+def test_many_objects_with_data(solution):
+    """However many tuples of the script a test holds: the first can still be asked."""
+    pairs = [solution.Pair(number, 0) for number in range(MOST_KEPT + 50)]
+    again = solution.same(pairs[0])
+    assert again == pairs[0]
+    del again
+    assert solution.add(1) == 3
+    assert pairs[0]._replace(right=1) == (0, 1)
+    assert pairs[-1]._replace(right=1) == (MOST_KEPT + 49, 1)
 
 
 def test_equality_of_its_own(script, solution):

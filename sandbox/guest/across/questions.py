@@ -51,8 +51,9 @@ def _differs(one: Any, other: Any) -> bool:
 
 
 def _numbers(value: Any) -> list[Any]:
+    # Not all of them a multiple of something away: numbers modulo seven are honest, too.
     step = type(value)(1 + random_below(7))
-    return [value + step, value - step, value * 2 + step]
+    return [value + step, value - step - 1, value * 2 + step + 2]
 
 
 def _floats(value: float) -> list[float]:
