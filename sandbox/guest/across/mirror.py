@@ -100,6 +100,14 @@ class RemoteMethod:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.owner.peer.ask("method", (self.owner, self.name, *args), kwargs)
 
+    @property
+    def __name__(self) -> str:
+        return self.name
+
+    @property
+    def __signature__(self) -> Any:
+        return self.unbound.__signature__
+
 
 class BoundMethod:
     """A method of a mirrored object or class, ready to be called."""
@@ -139,8 +147,6 @@ class BoundMethod:
     @property
     def __code__(self) -> Any:
         """For `inspect`, which asks it whether this makes coroutines or generators."""
-        if not self.method.flavour:
-            raise AttributeError("__code__")
         return awaiting.code_of(self.method.flavour)
 
     __defaults__ = __kwdefaults__ = None

@@ -663,6 +663,10 @@ class Peer:
             type.__setattr__(self._deriving[-1], INFO, ref)
             return self._deriving[-1]
         space = mirror.space_of(ref, facts)
+        library = tables.library_class(facts["module"], facts["qualname"])
+        if library is not None and describe.data_base(library) is None:
+            # `isinstance` asks an object for its class, too.
+            space["__class__"] = property(lambda _: library)
         real = decoder.values(bases)
         if not all(isinstance(base, type) for base in real):
             raise LinkBroken("a base that is no class")
@@ -679,10 +683,6 @@ class Peer:
         names = decoder.value(abstract)
         if names:
             type.__setattr__(made, "__abstractmethods__", frozenset(names))
-        library = tables.library_class(facts["module"], facts["qualname"])
-        if library is not None and describe.data_base(library) is None:
-            # `isinstance` asks an object for its class, too.
-            type.__setattr__(made, "__class__", property(lambda _: library))
         for each in abcs:
             if each in tables.ABCS:
                 tables.ABCS[each].register(made)

@@ -1,7 +1,6 @@
 """Folders and files that both sides see: made by the tests, and open to the script's user."""
 
 import os
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -9,10 +8,11 @@ from typing import Any
 
 import pytest
 
-BOTH = "/work/both"
+from . import databases
+from .databases import BOTH, OPEN_FILE
+
 SHARED = ("/work/run", BOTH, "/tmp", "/dev/shm")  # noqa: S108 -- where the script can write, too
 OPEN = 0o777
-OPEN_FILE = 0o666
 
 
 def open_up() -> None:
@@ -25,16 +25,8 @@ def open_up() -> None:
         setattr(factory, name, _opened(getattr(factory, name)))
     tempfile.mkdtemp = _opened(tempfile.mkdtemp)  # type: ignore[assignment]
     inner: Any = tempfile
-    sys.addaudithook(_open_database)
+    databases.open_up()
     inner._mkstemp_inner = _opened_file(inner._mkstemp_inner)  # noqa: SLF001 -- what all files of `tempfile` come from
-
-
-def _open_database(event: str, args: tuple[Any, ...]) -> None:
-    """Make the file of a database before SQLite does, which would keep it closed."""
-    if event == "sqlite3.connect" and isinstance(args[0], str | os.PathLike):
-        path = Path(args[0])
-        if path.is_absolute() and path.is_relative_to(BOTH) and path.parent.is_dir() and not path.exists():
-            path.touch(OPEN_FILE)
 
 
 def _opened(make: Callable[..., Any]) -> Callable[..., Any]:
