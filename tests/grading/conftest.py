@@ -10,7 +10,8 @@ from prompts.tasks import load, load_batch
 from sandbox.types import Job, Level, Limits
 
 FOLDER = Path(__file__).resolve().parent / "honest"
-PATIENT = Limits(wall_s=60.0, cpu_s=20.0)
+PATIENT = Limits(wall_s=120.0, cpu_s=60.0)
+"""Property tests of a wrong script shrink their examples, which takes far longer across processes."""
 
 
 @dataclass(frozen=True, kw_only=True)

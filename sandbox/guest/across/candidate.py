@@ -94,6 +94,8 @@ class Candidate(CandidatePeer):
         warnings.simplefilter("always")
         if "logg" in self._spec["script"] or "logging" in sys.modules:
             importlib.import_module(f"{__package__}.logs").forward(self)
+        if "sqlite3" in self._spec["script"]:
+            importlib.import_module(f"{__package__}.databases").open_up()
         for name in ("putenv", "unsetenv", "chdir", "fchdir"):
             setattr(os, name, self._noting(getattr(os, name)))
 

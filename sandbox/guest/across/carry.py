@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from . import places
+from .mirror import BoundMethod, RemoteMethod
 
 RUNNERS = ("run", "Popen", "call", "check_call", "check_output", "getoutput", "getstatusoutput")
 NOT_CARRIED = frozenset(
@@ -60,6 +61,8 @@ class Carrier:
             setattr(subprocess, name, _Runner(self, name))
 
     def _watch_mock(self, mock: Any) -> None:
+        # `autospec` of a method is to be a function, which gets the object.
+        mock.FunctionTypes = (*mock.FunctionTypes, BoundMethod, RemoteMethod)
         patcher = type(mock.patch("os.getcwd"))
         _after(
             patcher,

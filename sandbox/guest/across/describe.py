@@ -129,10 +129,11 @@ def of_class(kind: type, encoder: Encoder) -> list[Any]:
         if name in tables.DUNDERS
     ]
     methods = [
-        (name, _SEEN_AS[type(space[name])], _flavour(space[name]))
+        (name, _SEEN_AS.get(type(space[name]), "value"), _flavour(space[name]))
         for name in names
-        if type(space[name]) in _SEEN_AS and (name in tables.BY_NAME_ONLY or not _is_dunder(name))
-        if not (enumeration and name.startswith("_"))
+        if (type(space[name]) in _SEEN_AS and name in tables.BY_NAME_ONLY) or not _is_dunder(name)
+        if not (enumeration and (name.startswith("_") or type(space[name]) not in _SEEN_AS))
+        if not name.startswith("_abc_")
     ]
     return [
         kind.__name__,

@@ -46,6 +46,7 @@ class GraderPeer(Peer):
         self.when_told: Callable[[Any], None] = lambda _told: None
         self.failed_within: BaseException | None = None
         """The first failure in a function of the tests that the script has called: it counts, whoever catches it."""
+        self._reported = False
         self.busy = False
         """While changes around the script are carried over."""
 
@@ -97,8 +98,13 @@ class GraderPeer(Peer):
         self._tampered(why)
 
     def _tampered(self, why: str) -> NoReturn:
-        self.when_tampered(why)
+        self._report(why)
         raise Tampered(why)
+
+    def _report(self, why: str) -> None:
+        if not self._reported:
+            self._reported = True
+            self.when_tampered(why)
 
     def nonsense(self, why: str) -> NoReturn:
         self._broken(why)
@@ -122,7 +128,7 @@ class GraderPeer(Peer):
         self.dead = True
         if self._aio is not None:
             self._aio.end(Tampered(str(error)))
-        self.when_tampered(str(error))
+        self._report(str(error))
 
     def fatal(self) -> tuple[type[BaseException], ...]:
         return (CandidateEnded, Tampered)

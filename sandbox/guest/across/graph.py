@@ -18,12 +18,14 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from . import tables
-from .errors import CannotCross
-from .link import LinkBroken
+from .errors import CannotCross, StaleObject
+from .link import LinkBroken, LinkClosed
 
 INT_BITS = 62
 LONG_TEXT = 4096
 MAX_NODES = 2_000_000
+MAX_DEPTH = 20_000
+"""Of values that cannot change: the hash of a tuple that is nested deeper would overflow the stack of C."""
 NO_NAME = ("", "")
 Slot = Any
 Node = list[Any]
@@ -213,6 +215,11 @@ def _date(_: Encoder, value: datetime.date) -> Node:
     return ["date", value.year, value.month, value.day]
 
 
+def _own_name(zone: datetime.timezone) -> str | None:
+    name = zone.tzname(None)
+    return None if name == datetime.timezone(zone.utcoffset(None)).tzname(None) else name
+
+
 def _behind(view: Any) -> Any:
     """Return the dict that a view is of: both sides share it, and the view stays one."""
     return gc.get_referents(view)[0]
@@ -240,11 +247,7 @@ _MAKE: dict[type, Callable[[Encoder, Any], Node]] = {
     datetime.time: lambda enc, value: ["time", *_clock(value, enc)],
     datetime.datetime: lambda enc, value: ["datetime", *_date(enc, value)[1:], *_clock(value, enc)],
     datetime.timedelta: lambda _, value: ["delta", value.days, value.seconds, value.microseconds],
-    datetime.timezone: lambda enc, value: [
-        "zone",
-        enc.slot(value.utcoffset(None)),
-        None if value == datetime.timezone(value.utcoffset(None)) else value.tzname(None),
-    ],
+    datetime.timezone: lambda enc, value: ["zone", enc.slot(value.utcoffset(None)), _own_name(value)],
     re.Pattern: lambda enc, value: ["pattern", enc.slot(value.pattern), value.flags],
     pathlib.PosixPath: lambda _, value: ["path", str(value)],
     pathlib.PurePosixPath: lambda _, value: ["purepath", str(value)],
@@ -284,6 +287,7 @@ class Decoder:
         self.objects = objects
         self._blob = blob
         self._built: list[Any] = [_UNSET] * len(nodes)
+        self._depth: dict[int, int] = {}
         self._fill: list[tuple[Any, list[Any]]] = []
         self._later: list[Callable[[], None]] = []
         if nodes:
@@ -293,6 +297,8 @@ class Decoder:
         """Return what a slot stands for."""
         if type(slot) is list:
             return self._built[self._number(slot)]
+        if type(slot) is dict:
+            raise LinkBroken("a slot that is none")
         return slot
 
     def values(self, slots: Any) -> list[Any]:
@@ -328,12 +334,20 @@ class Decoder:
         return index
 
     def _build(self) -> None:
-        for start in range(len(self.nodes)):
-            self._build_from(start)
-        for value, slots in self._fill:
-            refill(value, self.values(slots))
-        for action in self._later:
-            action()
+        try:
+            for start in range(len(self.nodes)):
+                self._build_from(start)
+            for value, slots in self._fill:
+                refill(value, self.values(slots))
+            for action in self._later:
+                action()
+            # The actions know of this object, and it of them: nothing that it has made would go before `gc` runs.
+            self._later.clear()
+            self._fill.clear()
+        except (CannotCross, StaleObject, LinkBroken, LinkClosed, RecursionError, MemoryError):
+            raise
+        except Exception as exc:
+            raise LinkBroken(f"values that cannot be: {type(exc).__name__}: {exc!s:.100}") from exc
 
     def _build_from(self, start: int) -> None:
         stack, active = [start], set[int]()
@@ -342,8 +356,11 @@ class Decoder:
             if self._built[index] is not _UNSET:
                 stack.pop()
                 continue
-            missing = [need for need in self._needs(index) if self._built[need] is _UNSET]
+            needs = self._needs(index)
+            missing = [need for need in needs if self._built[need] is _UNSET]
             if not missing:
+                if needs:
+                    self._go_deeper(index, needs)
                 self._built[index] = self._make(self.nodes[index])
                 active.discard(index)
                 stack.pop()
@@ -352,6 +369,12 @@ class Decoder:
             else:
                 active.add(index)
                 stack += missing
+
+    def _go_deeper(self, index: int, needs: list[int]) -> None:
+        depth = 1 + max(self._depth.get(need, 0) for need in needs)
+        if depth > MAX_DEPTH:
+            raise CannotCross(f"a value that is nested more than {MAX_DEPTH} deep")
+        self._depth[index] = depth
 
     def _needs(self, index: int) -> list[int]:
         """Name the nodes that must exist before this one: all that an immutable value refers to."""
@@ -411,6 +434,8 @@ def _int(text: Any) -> int:
 
 def _array(decoder: Decoder, number: Any, content: Any) -> Any:
     value = array_of(decoder, content)
+    if type(number) is not int:
+        raise LinkBroken("an array without a number")
     if number:
         decoder.when_done(lambda: decoder.objects.note_shared(number, value))
     return value

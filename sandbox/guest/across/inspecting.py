@@ -1,13 +1,21 @@
-"""`inspect` takes methods of mirrored classes for what they are on the other side."""
+"""`inspect` and pytest take what is mirrored for what it is on the other side."""
 
 import inspect
+from pathlib import Path
 from typing import Any
 
+from _pytest._code import Code
+
+from ..suite import SOLUTION, TESTS
 from .mirror import BoundMethod
 
 
 def tell_truly() -> None:
-    """Teach `inspect` what is a function, and what a method."""
+    """Teach `inspect` what is a function, and what a method; and pytest where files lie that are gone."""
+    path: Any = Code.path
+    Code.path = property(  # type: ignore[assignment, method-assign]
+        lambda code: Path(code.raw.co_filename) if code.raw.co_filename in {SOLUTION, TESTS} else path.fget(code)
+    )
     is_function, is_method = inspect.isfunction, inspect.ismethod
     new: Any = inspect
     new.isfunction = lambda value: (

@@ -26,8 +26,8 @@ class LinkBroken(Exception):
     """The other side sent what no honest side sends."""
 
 
-def _refuse(name: str) -> NoReturn:
-    raise ValueError(name)
+def _refuse(what: Any) -> NoReturn:
+    raise ValueError(what)
 
 
 _scan = json.JSONDecoder(parse_constant=_refuse).scan_once
@@ -87,7 +87,7 @@ class Link:
 
         Raises:
             LinkClosed: none will come.
-            LinkBroken: it is too large, or no JSON list.
+            LinkBroken: it is too large, or no JSON list of lists and scalars.
         """
         self.reading = True
         head = self._read(HEADER.size)
@@ -103,7 +103,7 @@ class Link:
         except (ValueError, RecursionError):
             raise LinkBroken("a message is not JSON") from None
         if type(message) is not list or not message:
-            raise LinkBroken("a message is not a list")
+            raise LinkBroken("a message is not a list, or an empty one")
         return message, blob
 
     def has_message(self) -> bool:

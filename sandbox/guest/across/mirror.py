@@ -31,6 +31,8 @@ _ASKED_OF_CLASSES = tables.BY_NAME_ONLY | {
 LOCAL = frozenset({"__abstractmethods__", "_abc_impl", "__parameters__", "__orig_bases__", "__doc__", INFO})
 _get: Callable[[Any, str], Any] = object.__getattribute__
 _set: Callable[[Any, str, Any], None] = object.__setattr__
+_mro: Callable[[type], Any] = type.__dict__["__mro__"].__get__
+_bases: Callable[[type], tuple[type, ...]] = type.__dict__["__bases__"].__get__
 
 
 @dataclasses.dataclass(slots=True, eq=False, weakref_slot=True)
@@ -73,7 +75,7 @@ def ref_of(value: Any) -> Ref | None:
 
 def class_ref(kind: type) -> Ref:
     """Return the reference of a mirrored class, or of the nearest one that it derives from."""
-    for base in kind.__mro__:
+    for base in _mro(kind):
         found = vars(base).get(INFO)
         if found is not None:
             return found  # type: ignore[no-any-return]
@@ -81,7 +83,7 @@ def class_ref(kind: type) -> Ref:
 
 
 class RemoteMethod:
-    """A method of a mirrored class, as its class holds it."""
+    """A method, or another attribute, of a mirrored class, as its class holds it."""
 
     __slots__ = ("__weakref__", "flavour", "kind", "name", "owner", "unbound")
 
@@ -89,7 +91,9 @@ class RemoteMethod:
         self.owner, self.name, self.kind, self.flavour = owner, name, kind, flavour
         self.unbound = BoundMethod(self, None)
 
-    def __get__(self, value: Any, owner: type | None = None) -> "BoundMethod":
+    def __get__(self, value: Any, owner: type | None = None) -> Any:
+        if self.kind == "value":
+            return self.owner.peer.ask("get", (owner if value is None else value, self.name))
         if self.kind == "class":
             return BoundMethod(self, owner if value is None else type(value))
         return self.unbound if value is None or self.kind == "static" else BoundMethod(self, value)
@@ -99,6 +103,14 @@ class RemoteMethod:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.owner.peer.ask("method", (self.owner, self.name, *args), kwargs)
+
+    @property
+    def __name__(self) -> str:
+        return self.name
+
+    @property
+    def __signature__(self) -> Any:
+        return self.unbound.__signature__
 
 
 class BoundMethod:
@@ -169,7 +181,7 @@ class MirrorType(ABCMeta):
     def __new__(mcls, name: str, bases: tuple[type, ...], space: dict[str, Any], **keywords: Any) -> Any:
         """Derive a class on this side from a mirrored one: the other side gets one that calls back."""
         cls = super().__new__(mcls, name, bases, space)
-        base = next(base for base in cls.__mro__[1:] if INFO in vars(base))
+        base = next(base for base in _mro(cls)[1:] if INFO in vars(base))
         vars(base)[INFO].peer.derive(cls, bases, space, keywords)
         return cls
 
@@ -203,6 +215,23 @@ class MirrorType(ABCMeta):
         """Register a virtual subclass, on both sides."""
         class_ref(cls).peer.ask("register", (cls, subclass))
         return super().register(subclass)
+
+    @property
+    def __mro__(cls) -> tuple[type, ...]:
+        return tuple(base for base in _mro(cls) if base not in HELPERS)
+
+    @property
+    def __bases__(cls) -> tuple[type, ...]:
+        return tuple(base for base in _bases(cls) if base not in HELPERS) or (object,)
+
+    @property
+    def __base__(cls) -> type:
+        return cls.__bases__[0]
+
+    def mro(cls) -> list[type]:
+        """Return the order in which attributes are looked up, without what the mirror is made of."""
+        # While the class is made it has none, and needs the whole.
+        return type.mro(cls) if _mro(cls) is None else list(cls.__mro__)
 
     def __dir__(cls) -> list[str]:
         names: list[str] = class_ref(cls).peer.ask("dir", (cls,))
@@ -270,6 +299,10 @@ class MirrorError(_Common):
 
 class MirrorData(_Common):
     """A mirror of an object whose class derives from a builtin: the builtin's data is here."""
+
+
+HELPERS = frozenset({_Common, MirrorObject, MirrorError, MirrorData})
+"""What mirrors derive from, and tests do not see."""
 
 
 class Namespace(Mapping[str, Any]):

@@ -65,6 +65,7 @@ class Peer:
         self._lost: list[tuple[int, Any]] = []
         """Mirrors that have gone, and are still to be given back."""
         self._deriving: list[type] = []
+        self._lives: dict[int, weakref.ref[Ref]] = {}
         self._kept: collections.deque[int] = collections.deque()
         self._released: list[tuple[int, int]] = []
         self._exports: dict[int, list[Any]] = {}
@@ -72,7 +73,6 @@ class Peer:
         self._next_handle = 1
         self._described: set[int] = set()
         self._originals: dict[tuple[int, str], Any] = {}
-        self._lasting: dict[int, weakref.ref[Ref]] = {}
         self.sending = threading.RLock()
         self._ids = 0
         self.dead = False
@@ -256,7 +256,7 @@ class Peer:
         except CannotCross as exc:
             self.answer(number, False, exc)
             return
-        if type(names) is not list or len(names) > len(values):
+        if type(names) is not list or len(names) > len(values) or not all(type(name) is str for name in names):
             raise LinkBroken("names without values")
         kwargs = dict(zip(names, values[len(values) - len(names) :], strict=True))
         args = values[: len(values) - len(names)]
@@ -317,12 +317,17 @@ class Peer:
         return getattr(value, name)
 
     def do_set(self, value: Any, name: str, new: Any) -> None:
-        if isinstance(value, type) and name in vars(value):
-            self._originals.setdefault((id(value), name), vars(value)[name])
+        self._keep_original(value, name)
         setattr(value, name, new)
 
     def do_del(self, value: Any, name: str) -> None:
+        self._keep_original(value, name)
         delattr(value, name)
+
+    def _keep_original(self, value: Any, name: str) -> None:
+        """Keep what a class has under a name: whoever undoes the change says only that it was the first."""
+        if isinstance(value, type) and name in vars(value):
+            self._originals.setdefault((id(value), name), vars(value)[name])
 
     def do_dir(self, value: Any) -> list[str]:
         return [name for name in dir(value) if type(name) is str]
@@ -724,7 +729,8 @@ class Peer:
 
     def take_method(self, _: Decoder, handle: Any, name: str) -> Any:
         owner = self.take_yours(_, handle)
-        return self._originals.get((id(owner), name)) or vars(owner)[name]
+        original = self._originals.get((id(owner), name), MISSING)
+        return vars(owner)[name] if original is MISSING else original
 
     def take_bound(self, decoder: Decoder, method: Slot, bound: Slot) -> Any:
         found, owner = decoder.value(method), decoder.value(bound)
@@ -770,6 +776,10 @@ class Peer:
             type.__setattr__(self._deriving[-1], INFO, ref)
             return self._deriving[-1]
         space = mirror.space_of(ref, facts)
+        library = tables.library_class(facts["module"], facts["qualname"])
+        if library is not None and describe.data_base(library) is None:
+            # `isinstance` asks an object for its class, too.
+            space["__class__"] = property(lambda _: library)
         real = decoder.values(bases)
         if not all(isinstance(base, type) for base in real):
             raise LinkBroken("a base that is no class")
@@ -874,13 +884,14 @@ class Peer:
         base = describe.data_base(cls)
         if base is None or (type(value) is not base and base is not datetime.tzinfo):
             raise LinkBroken("data of another type than its class")
-        made = _rebuilt(cls, base, value)
-        object.__setattr__(made, REF, Ref(self, handle))
+        made, ref = _rebuilt(cls, base, value), self._ref(handle)
+        object.__setattr__(made, REF, ref)
         # Most of these cannot be referred to weakly; without it they would be others each time.
         self.imports[handle] = lambda: made
         self._kept.append(handle)
         if len(self._kept) > MOST_KEPT:
-            self._forget(self._kept.popleft())
+            # Given back once nobody holds it any more: from now on it may be another one each time.
+            self.imports.pop(self._kept.popleft(), None)
         return made
 
     def take_held(self, decoder: Decoder, handle: Any, kind: Slot, number: Any, content: Any) -> Any:
@@ -916,25 +927,26 @@ class Peer:
         known = self._known(handle)
         if known is not None:
             return known
-        inner = RemoteIterator(Ref(self, handle))
+        ref = self._ref(handle)
+        inner = RemoteIterator(ref)
         made = _started(inner) if started is True else _generator(inner)
         if started is True:
             next(made)
-        return self._wrap(handle, made)
+        return self._wrap(ref, made)
 
     def take_coroutine(self, _: Decoder, handle: Any, name: Any, qualname: Any) -> Any:
         known = self._known(handle)
         if known is not None:
             return known
-        ref = Ref(self, handle)
-        return self._wrap_lasting(ref, awaiting.coroutine(ref, str(name), str(qualname)))
+        ref = self._ref(handle)
+        return self._wrap(ref, awaiting.coroutine(ref, str(name), str(qualname)))
 
     def take_async_generator(self, _: Decoder, handle: Any, name: Any, qualname: Any) -> Any:
         known = self._known(handle)
         if known is not None:
             return known
-        ref = Ref(self, handle)
-        return self._wrap_lasting(ref, awaiting.async_generator(ref, str(name), str(qualname)))
+        ref = self._ref(handle)
+        return self._wrap(ref, awaiting.async_generator(ref, str(name), str(qualname)))
 
     def take_future(self, _: Decoder, handle: Any, is_task: Any, loop: Any) -> Any:
         known = self._known(handle)
@@ -948,20 +960,20 @@ class Peer:
     def take_loop(self, _: Decoder, number: Any) -> Any:
         return self.aio.loop_of(number)
 
-    def _wrap(self, handle: int, made: Any) -> Any:
-        mirror.tag(made, Ref(self, handle))
-        return self._remember(handle, made)
-
-    def _wrap_lasting(self, ref: Ref, made: Any) -> Any:
-        """Keep what is found by `made`, but used by its frame: until that has gone.
-
-        A loop closes asynchronous generators that nobody holds any more.
-        """
-        handle = ref.handle
+    def _wrap(self, ref: Ref, made: Any) -> Any:
+        """Remember a generator or a coroutine for as long as its frame lives: it is closed after it has gone."""
         mirror.tag(made, ref)
-        self.imports[handle] = weakref.ref(made)
-        self._lasting[handle] = weakref.ref(ref, lambda _: self._forget(handle))
+        self.imports[ref.handle] = weakref.ref(made)
         return made
+
+    def _ref(self, handle: int) -> Ref:
+        """Return a reference with whose end the other side's object is given back."""
+        life = self._lives.get(handle)
+        ref = None if life is None else life()
+        if ref is None:
+            ref = Ref(self, handle)
+            self._lives[handle] = weakref.ref(ref, lambda _: self._forget(handle))
+        return ref
 
     def take_error(self, decoder: Decoder, handle: Any, kind: Slot, *parts: Slot) -> Any:
         args, state, *rest = parts
@@ -1032,8 +1044,8 @@ class Peer:
                 self._forget(handle)
 
     def _forget(self, handle: int) -> None:
-        self._lasting.pop(handle, None)
         self.imports.pop(handle, None)
+        self._lives.pop(handle, None)
         self._released.append((handle, self._received.pop(handle, 0)))
 
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-BOTH = "/work/both"
+from . import databases
+from .databases import BOTH, OPEN_FILE
+
 SHARED = ("/work/run", BOTH, "/tmp", "/dev/shm")  # noqa: S108 -- where the script can write, too
 OPEN = 0o777
-OPEN_FILE = 0o666
 
 
 def open_up() -> None:
@@ -24,6 +25,7 @@ def open_up() -> None:
         setattr(factory, name, _opened(getattr(factory, name)))
     tempfile.mkdtemp = _opened(tempfile.mkdtemp)  # type: ignore[assignment]
     inner: Any = tempfile
+    databases.open_up()
     inner._mkstemp_inner = _opened_file(inner._mkstemp_inner)  # noqa: SLF001 -- what all files of `tempfile` come from
 
 

@@ -51,8 +51,9 @@ def _differs(one: Any, other: Any) -> bool:
 
 
 def _numbers(value: Any) -> list[Any]:
+    # Not all of them a multiple of something away: numbers modulo seven are honest, too.
     step = type(value)(1 + random_below(7))
-    return [value + step, value - step, value * 2 + step]
+    return [value + step, value - step - 1, value * 2 + step + 2]
 
 
 def _floats(value: float) -> list[float]:
@@ -102,6 +103,8 @@ def _dicts(value: Any) -> list[Any]:
         key = list(value)[random_below(len(value))]
         changed[key] = near_misses(value[key])[0]
         del less[key]
+    else:
+        changed[random_below(1 << 30)] = None
     return [changed, more, less]
 
 

@@ -116,7 +116,10 @@ class SharedContainers:
                 raise LinkBroken("a change that says nothing")
             entry = self._entries.get(change[0]) if type(change[0]) is int else None
             if entry is not None and self._is_news(entry):
-                _replace(entry.value, change[1], decoder)
+                try:
+                    _replace(entry.value, change[1], decoder)
+                except (TypeError, ValueError, AttributeError, ArithmeticError) as exc:
+                    raise LinkBroken(f"a change that cannot be: {exc!s:.100}") from exc
                 entry.before = state(entry.value)
 
     def _is_news(self, entry: _Entry) -> bool:

@@ -95,6 +95,14 @@ ABCS = {name: getattr(collections.abc, name) for name in ("Sequence", "MutableSe
 """Abstract classes that no special method gives away."""
 
 
+def library_class(module: str, name: str) -> type | None:
+    """Find a class of the library that is loaded here; no builtin, and no error."""
+    if module.partition(".")[0] not in sys.stdlib_module_names - {"builtins", "types", "typing", "unittest"}:
+        return None
+    found = getattr(sys.modules.get(module), name, None)
+    return found if isinstance(found, type) and not issubclass(found, BaseException) else None
+
+
 def type_named(module: str, name: str) -> type | None:
     """Find a type that both sides have; None where there is none of this name."""
     found = TYPES.get((module, name))
