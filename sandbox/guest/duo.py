@@ -19,6 +19,8 @@ from .supervise import GRACE_S, Facts, Supervisor, parse_event
 SHARE = 0.75
 """Of what is left of its limits, a test may use this much before the script's process is ended for it."""
 MESSAGE = 4096
+MOST_CPU_S = 60.0
+"""No process has used more than this before the script runs in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,8 @@ class Candidate:
         self.child = child
         self.lines = Lines(self._on_line)
         self.settled = False
+        self.begun = False
+        """The script has been let in: whatever the report says from then on, the script may have said."""
         self.reason = ""
         """Why the warden kills it, if it does."""
         self.pidfd = -1
@@ -167,8 +171,11 @@ class Duo(Supervisor):
 
     def _on_candidate(self, event: dict[str, Any]) -> None:
         if event["event"] == "begin":
-            used = event.get("cpu_s")
-            self._begun_cpu += used if isinstance(used, float) else 0.0
+            if self._candidate is not None and not self._candidate.begun:
+                # Only the first is our own word.
+                self._candidate.begun = True
+                used = event.get("cpu_s")
+                self._begun_cpu += used if isinstance(used, float) and 0 <= used < MOST_CPU_S else 0.0
             return
         told = self._compiled(event)
         if told is not None and self._gifts:

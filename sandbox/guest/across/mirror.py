@@ -409,12 +409,21 @@ def space_of(ref: Ref, facts: dict[str, Any]) -> dict[str, Any]:
     space |= {name: operator(name) for name in facts["dunders"] if name in tables.DUNDERS}
     if facts["unhashable"]:
         space["__hash__"] = None
-    space |= {name: RemoteMethod(ref, name, kind, flavour) for name, kind, flavour in facts["methods"]}
+    methods = [row for row in facts["methods"] if _may_be_method(row[0])]
+    space |= {name: RemoteMethod(ref, name, kind, flavour) for name, kind, flavour in methods}
     return space
+
+
+def _may_be_method(name: str) -> bool:
+    """Say whether a method may have this name: what an operator calls must go through `operator`."""
+    return name in tables.BY_NAME_ONLY or not (name.startswith("__") or name == REF)
 
 
 def _fields(rows: list[Any]) -> Iterator[tuple[str, Any]]:
     for name, init, shown, compared, keyword, default, factory, metadata, kind in rows:
+        if type(name) is not str or not name.isidentifier():
+            # `dataclass` puts it into the text of a function, and runs that.
+            raise ValueError("a field whose name is none")
         field: Any = dataclasses.field(init=init, repr=shown, compare=compared, kw_only=keyword)
         field.name, field.type = name, kind
         field.metadata = types.MappingProxyType(dict(metadata))
@@ -436,7 +445,9 @@ def make_enum(name: str, bases: tuple[type, ...], space: dict[str, Any], members
             ready[key] = value
     ready["__getattr__"] = _member_attribute
     for key, value in members:
-        ready[key] = value
+        # A function would become a method, and one whose answers nobody questions.
+        if type(key) is str and not key.startswith("_") and not hasattr(type(value), "__get__"):
+            ready[key] = value
     return kind.__new__(kind, name, bases, ready)
 
 
