@@ -42,6 +42,10 @@ class CandidatePeer(Peer):
         """Closures and what is wrapped get attributes while they are used."""
         return bool(vars(value)) or value.__closure__ is not None or "<locals>" in value.__qualname__
 
+    def attributes(self, value: Any) -> Any:
+        """Return a copy that writes through: the tests' side decides what may be set."""
+        return Attributes(value, super().attributes(value))
+
     def do_questions(self, name: str, value: Any, asked: list[tuple[Any, ...]]) -> list[tuple[bool, Any]]:
         """Answer the same question about several things."""
         return [self._one(name, value, args) for args in asked]
@@ -111,3 +115,36 @@ class CandidatePeer(Peer):
                 del found[:-MAX_FRAMES]
             trace = trace.tb_next
         return tuple(found)
+
+
+class Attributes(dict[str, Any]):
+    """The `__dict__` of an object of the tests; what is put into it is set there."""
+
+    def __init__(self, value: Any, content: dict[str, Any]) -> None:
+        super().__init__(content)
+        self._value = value
+
+    def __setitem__(self, name: str, new: Any) -> None:
+        setattr(self._value, name, new)
+        super().__setitem__(name, new)
+
+    def __delitem__(self, name: str) -> None:
+        super().__delitem__(name)
+        delattr(self._value, name)
+
+    def update(self, *args: Any, **kwargs: Any) -> None:
+        """Set several."""
+        for name, new in dict(*args, **kwargs).items():
+            self[name] = new
+
+    def setdefault(self, name: str, default: Any = None) -> Any:
+        """Set one that is not there."""
+        if name not in self:
+            self[name] = default
+        return self[name]
+
+    def pop(self, name: str, *default: Any) -> Any:
+        """Remove one."""
+        if name in self:
+            delattr(self._value, name)
+        return super().pop(name, *default)

@@ -243,5 +243,7 @@ def _guard(event: str, args: tuple[Any, ...]) -> None:
             raise PermissionError(f"{path} is a link, which tests do not follow; {HINT}")
     elif event in {"os.fork", "os.forkpty", "os.exec", "os.posix_spawn", "os.system", "subprocess.Popen"}:
         raise CannotCross(f"starting a process of the tests' own ({event})")
+    elif event == "exec":
+        inspecting.refuse_calls(args[0])
     elif event == "pickle.find_class":
         raise CannotCross("unpickling")

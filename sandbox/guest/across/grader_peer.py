@@ -25,6 +25,13 @@ LIBRARIES = sys.stdlib_module_names | {"numpy"}
 OF_TUPLES = frozenset({"_asdict", "_replace", "_fields", "_make"})
 INNER = ("gi_", "cr_", "ag_", "f_", "tb_", "co_", "func_")
 OWN = "test_solution"
+JUDGES = frozenset({"unittest", "pytest", "_pytest", "py", "hypothesis", "pytest_asyncio", "pytest_mock"})
+OF_PATHS = frozenset(
+    "strpath basename purebasename ext dirname dirpath join new parts relto bestrelpath common exists check "
+    "isfile isdir islink read read_text read_binary readlines write write_text write_binary open ensure "
+    "mkdir ensure_dir listdir visit remove rename copy move size mtime".split()
+)
+"""What the script may use of pytest's old paths (`tmpdir`), which could import modules, too."""
 
 
 class GraderPeer(Peer):
@@ -58,6 +65,10 @@ class GraderPeer(Peer):
             CandidateEnded: its process has ended.
             Tampered: it broke the protocol.
         """
+        for value in values:
+            # Thrown into a coroutine, or handed to an `__exit__`: wherever it ends, it has been raised.
+            if isinstance(value, BaseException) and self.failed_within is None and self._counts(value):
+                self.failed_within = value
         if threading.current_thread() is not threading.main_thread():
             return self._ask(verb, values, kwargs)
         self.before_asking()
@@ -192,6 +203,8 @@ class GraderPeer(Peer):
 
     def may_call(self, function: Any, *_: Any) -> None:
         self._given(function)
+        if isinstance(function, type):
+            _refuse_judges(function, "__call__")
 
     def may_next(self, value: Any) -> None:
         self._given(value)
@@ -219,11 +232,21 @@ class GraderPeer(Peer):
 
     def may_method(self, owner: Any, name: Any, *_: Any) -> None:
         self._given(owner)
-        if not (isinstance(owner, type) and issubclass(owner, tuple) and name in OF_TUPLES):
+        if not isinstance(owner, type):
+            raise CannotCross("a method of what is no class")
+        _refuse_judges(owner, name)
+        if not (issubclass(owner, tuple) and name in OF_TUPLES):
             self._readable(name)
 
     def may_get(self, value: Any, name: Any) -> None:
         self._given(value)
+        kind = type(value)
+        if isinstance(value, type):
+            _refuse_judges(value, name)
+            if name == "__dict__":
+                raise CannotCross("the namespace of a class of the tests")
+        elif kind.__module__.partition(".")[0] != "unittest":
+            _refuse_judges(kind, name)
         if not (isinstance(value, tuple) and name in OF_TUPLES):
             self._readable(name)
         if awaiting.is_future(value):
@@ -240,10 +263,20 @@ class GraderPeer(Peer):
         self._given(value)
         kind = type(value)
         own = kind.__module__ == OWN or kind is types.SimpleNamespace
+        if _is_test_case(value) and (str(name).startswith("_") or hasattr(sys.modules["unittest"].TestCase, name)):
+            raise CannotCross(f"setting {str(name)[:40]!r} on a test")
         if not own or type(name) is not str or name.startswith("__") or callable(getattr(kind, name, None)):
             raise CannotCross(f"setting {str(name)[:40]!r} on an object of the tests")
 
     may_del = may_set
+
+    def do_get(self, value: Any, name: str) -> Any:
+        # A copy: through the dict itself anything could be set.
+        return dict(value.__dict__) if name == "__dict__" else super().do_get(value, name)
+
+    def behind(self, view: Any) -> Any:
+        """Return a copy: what the tests show as a view, nobody may change."""
+        return dict(super().behind(view))
 
     def traceback_of(self, rows: Any) -> Any:
         """Make one out of (line, function) in the script, the outermost first."""
@@ -298,6 +331,18 @@ def _library_name(value: Any) -> tuple[str, str] | None:
         return None
     loaded = sys.modules.get(module)
     return (module, name) if getattr(loaded, name, None) is value else None
+
+
+def _refuse_judges(kind: type, name: Any) -> None:
+    """Refuse what belongs to the libraries that judge: mocks are told what they saw, paths import modules."""
+    root = kind.__module__.partition(".")[0]
+    if root in JUDGES and not (kind.__module__ == "_pytest._py.path" and name in OF_PATHS):
+        raise CannotCross(f"{str(name)[:40]!r} of {kind.__name__}")
+
+
+def _is_test_case(value: Any) -> bool:
+    unittest = sys.modules.get("unittest")
+    return unittest is not None and isinstance(value, unittest.TestCase)
 
 
 def _is_mock(value: Any) -> bool:

@@ -221,7 +221,7 @@ class _Common:
 
     @property
     def __dict__(self) -> Any:  # type: ignore[override]
-        return _get(self, REF).peer.ask("get", (self, "__dict__"))
+        return _get(self, REF).peer.attributes(self)
 
     def __dir__(self) -> Any:
         return _get(self, REF).peer.ask("dir", (self,))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest import tmpdir
 
 BOTH = "/work/both"
 SHARED = ("/work/run", BOTH, "/tmp", "/dev/shm")  # noqa: S108 -- where the script can write, too
@@ -22,6 +23,8 @@ def open_up() -> None:
     factory: Any = pytest.TempPathFactory
     for name in ("mktemp", "getbasetemp"):
         setattr(factory, name, _opened(getattr(factory, name)))
+    # It names the folder after the test, and values of parameters are in that name.
+    tmpdir._mk_tmp = lambda _request, factory: factory.mktemp("test", numbered=True)  # type: ignore[assignment] # noqa: SLF001
     tempfile.mkdtemp = _opened(tempfile.mkdtemp)  # type: ignore[assignment]
     inner: Any = tempfile
     inner._mkstemp_inner = _opened_file(inner._mkstemp_inner)  # noqa: SLF001 -- what all files of `tempfile` come from
