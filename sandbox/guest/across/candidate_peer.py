@@ -8,7 +8,8 @@ from typing import Any
 
 from .graph import Decoder, Encoder, Node, Slot
 from .link import Link
-from .peer import Peer, special
+from .mirror import ref_of
+from .peer import Peer
 
 MAX_FRAMES = 8
 
@@ -45,16 +46,6 @@ class CandidatePeer(Peer):
     def attributes(self, value: Any) -> Any:
         """Return a copy that writes through: the tests' side decides what may be set."""
         return Attributes(value, super().attributes(value))
-
-    def do_questions(self, name: str, value: Any, asked: list[tuple[Any, ...]]) -> list[tuple[bool, Any]]:
-        """Answer the same question about several things."""
-        return [self._one(name, value, args) for args in asked]
-
-    def _one(self, name: str, value: Any, args: tuple[Any, ...]) -> tuple[bool, Any]:
-        try:
-            return True, special(value, name)(*args)
-        except Exception as exc:  # noqa: BLE001 -- it belongs to who asked
-            return False, exc
 
     def do_derive(self, name: str, bases: tuple[type, ...], space: dict[str, Any], **keywords: Any) -> Any:
         """Derive a class whose methods are the tests'."""
@@ -125,12 +116,12 @@ class Attributes(dict[str, Any]):
         self._value = value
 
     def __setitem__(self, name: str, new: Any) -> None:
-        setattr(self._value, name, new)
+        ref_of(self._value).peer.ask("put", (self._value, name, new))
         super().__setitem__(name, new)
 
     def __delitem__(self, name: str) -> None:
         super().__delitem__(name)
-        delattr(self._value, name)
+        ref_of(self._value).peer.ask("drop", (self._value, name))
 
     def update(self, *args: Any, **kwargs: Any) -> None:
         """Set several."""
@@ -145,6 +136,7 @@ class Attributes(dict[str, Any]):
 
     def pop(self, name: str, *default: Any) -> Any:
         """Remove one."""
+        found = self.get(name, *default) if default else self[name]
         if name in self:
-            delattr(self._value, name)
-        return super().pop(name, *default)
+            del self[name]
+        return found

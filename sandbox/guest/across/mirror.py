@@ -87,7 +87,7 @@ class RemoteMethod:
         """Do nothing: it has its name."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.owner.peer.ask("method", (self.owner, self.name, *args), kwargs)
+        return self.owner.peer.ask_method(self.owner, self.name, args, kwargs)
 
 
 class BoundMethod:
@@ -101,7 +101,7 @@ class BoundMethod:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         method = self.method
         own = () if self.__self__ is None else (self.__self__,)
-        return method.owner.peer.ask("method", (method.owner, method.name, *own, *args), kwargs)
+        return method.owner.peer.ask_method(method.owner, method.name, (*own, *args), kwargs)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, BoundMethod):

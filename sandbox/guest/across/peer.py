@@ -104,6 +104,10 @@ class Peer:
                 raise LinkBroken("something was raised that is no exception")
             raise value
 
+    def ask_method(self, owner: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Have the other side call a method that one of its classes defines."""
+        return self.ask("method", (owner, name, *args), kwargs)
+
     def operate(self, name: str, value: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Have the other side apply a special method of one of its objects."""
         return self.ask("op", (name, value, *args), kwargs)
