@@ -126,6 +126,7 @@ class Grader(Recorder):
         self._outlet.listen(*streams)
         questions = Questions(self._identifiers, self._flag)
         peer = GraderPeer(ListeningLink(socket.socket(fileno=link), self._outlet), questions, services())
+        peer.reserved = frozenset(_imported(self._tree))
         peer.when_ended = self._note_end
         peer.when_tampered = self._note_tampering
         self._peer = peer
@@ -216,6 +217,18 @@ def _identifiers(tree: ast.AST) -> Generator[str, None, None]:
                 yield name
             case ast.Constant(value=str(text)) if text.isidentifier():
                 yield text
+            case _:
+                pass
+
+
+def _imported(tree: ast.AST) -> Generator[str, None, None]:
+    """Name what the tests import, but not from the script."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.ImportFrom(module="solution"):
+                pass
+            case ast.Import(names=names) | ast.ImportFrom(names=names):
+                yield from (each.asname or each.name.partition(".")[0] for each in names)
             case _:
                 pass
 

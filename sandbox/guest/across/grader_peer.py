@@ -1,6 +1,7 @@
 """The tests' side of the conversation: what it asks, and the little that the script may ask of it."""
 
 import contextlib
+import builtins
 import os
 import sys
 import threading
@@ -53,6 +54,8 @@ class GraderPeer(Peer):
         self.when_told: Callable[[Any], None] = lambda _told: None
         self.failed_within: BaseException | None = None
         """The first failure in a function of the tests that the script has called: it counts, whoever catches it."""
+        self.reserved: frozenset[str] = frozenset()
+        """Names that the tests import from elsewhere."""
         self.copying = False
         """While questions are asked: nothing must show which container is the real one."""
         self.busy = False
@@ -213,6 +216,16 @@ class GraderPeer(Peer):
         if isinstance(error, AssertionError):
             return not self._questions.names("AssertionError")
         return isinstance(error, outcomes.OutcomeException | CandidateEnded | Tampered)
+
+    def may_bind(self, names: Any) -> Any:
+        """What the tests import from elsewhere stays; what would take a builtin's place is told."""
+        if not isinstance(names, list | tuple):
+            raise CannotCross("names that are no list")
+        names = [name for name in names if type(name) is str and name not in self.reserved]
+        hidden = [name for name in names if hasattr(builtins, name) and self._questions.names(name) and name[0] != "_"]
+        if hidden:
+            raise CannotCross(f"{hidden[0]!r} in the place of the builtin")
+        return names
 
     # What the script may ask for
 

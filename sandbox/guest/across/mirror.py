@@ -268,7 +268,8 @@ class Namespace(Mapping[str, Any]):
         return _get(self._module, REF).peer.ask("item", (self._module, name))
 
     def __iter__(self) -> Iterator[str]:
-        return iter(_get(self._module, REF).peer.ask("names", (self._module,)))
+        peer = _get(self._module, REF).peer
+        return iter(peer.may_bind(peer.ask("names", (self._module,))))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -287,7 +288,9 @@ class MirrorModule(type(enum)):  # type: ignore[misc] -- the type of modules
     def __getattr__(self, name: str) -> Any:
         if name in _OF_IMPORT:
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
-        return _get(self, REF).peer.ask("get", (self, name))
+        peer = _get(self, REF).peer
+        found = peer.ask("get", (self, name))
+        return peer.may_bind(found) if name == "__all__" else found
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name.startswith("__") and name.endswith("__"):
@@ -324,8 +327,9 @@ class RemoteIterator:
         return ready(self.ref.peer.ask("throw", (self.ref, error)))
 
     def close(self) -> None:
-        """End."""
-        self.ref.peer.ask("close", (self.ref,))
+        """End; one that the other side has been told to forget has ended there by itself."""
+        if self.ref.peer.holds(self.ref.handle):
+            self.ref.peer.ask("close", (self.ref,))
 
 
 class MirrorCallable(MirrorObject):

@@ -366,6 +366,14 @@ class Peer:
         """Return the dict that a view is of: both sides share it, and the view stays one."""
         return gc.get_referents(view)[0]
 
+    def holds(self, handle: int) -> bool:
+        """Say whether the other side still keeps an object for this one."""
+        return handle in self.imports or any(handle == each for each, _ in self._released)
+
+    def may_bind(self, names: Any) -> Any:
+        """Choose the names that `from … import *` may bind."""
+        return names
+
     def attributes(self, value: Any) -> Any:
         """Return the `__dict__` of an object of the other side."""
         return self.ask("get", (value, "__dict__"))
