@@ -8,6 +8,7 @@ import datetime
 import decimal
 import fractions
 import os
+from collections.abc import Callable
 from typing import Any
 
 MANY = 20
@@ -50,31 +51,35 @@ class _Row:
         self.real = random_below(count + 1)
         self.step = STEPS[random_below(len(STEPS))]
         self.ciphers = [_cipher() for _ in range(count + 1)]
+        self._makers: dict[type, Callable[[Any, int], Any]] = {
+            bool: lambda value, place: value if place % 2 else not value,
+            int: self._int,
+            complex: lambda value, place: complex(self.at(value.real, place), value.imag),
+            fractions.Fraction: self._fraction,
+            str: self._text,
+            dict: self._dict,
+            **dict.fromkeys((float, decimal.Decimal), self._decimal),
+            **dict.fromkeys((datetime.date, datetime.datetime, datetime.timedelta), self._days),
+        }
 
     def at(self, value: Any, place: int) -> Any:
         """Return the member of the row at a place."""
         kind = type(value)
-        if kind is bool:
-            return value if place % 2 else not value
-        if kind is int:
-            return self._int(value, place)
-        if kind in {float, decimal.Decimal}:
-            return self._decimal(value, place)
-        if kind is complex:
-            return complex(self.at(value.real, place), value.imag)
-        if kind is fractions.Fraction:
-            return fractions.Fraction(self._int(value.numerator, place), value.denominator)
-        if kind is str:
-            return self._text(value, place)
-        if kind in {bytes, bytearray}:
-            return kind(self._text(value.decode("latin-1"), place).encode("latin-1"))
+        make = self._makers.get(kind)
+        if make is not None:
+            return make(value, place)
         if kind in {list, tuple, set, frozenset}:
             return kind([self.at(each, place) for each in value] or [place])
-        if kind is dict:
-            return {self.at(k, place): self.at(v, place) for k, v in value.items()} or {place: place}
-        if kind in {datetime.date, datetime.datetime, datetime.timedelta}:
-            return self._days(value, place)
+        if kind in {bytes, bytearray}:
+            return kind(self._text(value.decode("latin-1"), place).encode("latin-1"))
         return f"~{random_below(1 << 30)}" if value is None else value
+
+    def _dict(self, value: dict[Any, Any], place: int) -> Any:
+        changed = {self.at(key, place): self.at(part, place) for key, part in value.items()}
+        return changed or {place: place}
+
+    def _fraction(self, value: fractions.Fraction, place: int) -> Any:
+        return fractions.Fraction(self._int(value.numerator, place), value.denominator)
 
     def _int(self, value: int, place: int) -> int:
         digits = str(abs(value)) if abs(value) < 10**300 else "1"

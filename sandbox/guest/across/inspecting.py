@@ -17,8 +17,12 @@ def tell_truly() -> None:
     """Teach `inspect` what is a function, and what a method; annotations are evaluated where they are from."""
     is_function, is_method = inspect.isfunction, inspect.ismethod
     new: Any = inspect
-    new.isfunction = lambda value: is_function(value) or (isinstance(value, BoundMethod) and value.__self__ is None)
-    new.ismethod = lambda value: is_method(value) or (isinstance(value, BoundMethod) and value.__self__ is not None)
+    new.isfunction = lambda value: (
+        is_function(value) or (isinstance(value, BoundMethod) and value.__self__ is None)
+    )
+    new.ismethod = lambda value: (
+        is_method(value) or (isinstance(value, BoundMethod) and value.__self__ is not None)
+    )
     own_hints = typing.get_type_hints
 
     def get_type_hints(obj: Any, *args: Any, **kwargs: Any) -> Any:

@@ -20,7 +20,9 @@ CLOSE = 1e-2
 METHODS = frozenset({"startswith", "endswith", "issuperset", "issubset", "isdisjoint"})
 """What builtins are asked about an expected value; whose answer is a verdict."""
 JUDGING = METHODS | {"count", "index", "find", "rfind", "rindex"} | tables.CONTAINS
-_OF_NUMBERS = frozenset({"__abs__", "__neg__", "__pos__", "__round__", "__float__", "__int__"}) | tables.ARITHMETIC
+_OF_NUMBERS = (
+    frozenset({"__abs__", "__neg__", "__pos__", "__round__", "__float__", "__int__"}) | tables.ARITHMETIC
+)
 _OF_DATA = JUDGING | {"__abs__", "__float__", "__int__"}
 _DIFFERENCES = frozenset(f"__{side}{name}__" for side in ("", "r") for name in ("sub", "truediv", "xor"))
 
@@ -38,7 +40,9 @@ def is_plain(value: Any) -> bool:
 def far_misses(value: Any) -> list[Any]:
     """Make values that no honest container has been given: much larger ones, and texts like it."""
     if type(value) in {int, float}:
-        return [type(value)((1 + random_below(9)) * 10 ** (3 + each) + random_below(99)) for each in range(16)]
+        return [
+            type(value)((1 + random_below(9)) * 10 ** (3 + each) + random_below(99)) for each in range(16)
+        ]
     if type(value) is str and any(map(str.isalnum, value)):
         return decoys(value)
     number = random_below(1 << 62) + (1 << 62)
@@ -64,7 +68,9 @@ class Questions:
 
     def base_of(self, name: str, value: Any) -> Any:
         """Return the builtin whose method counts, not the script's own; None where the script's does."""
-        if isinstance(value, type) or (name not in _OF_DATA and (name not in _OF_NUMBERS or self.is_named(value))):
+        if isinstance(value, type) or (
+            name not in _OF_DATA and (name not in _OF_NUMBERS or self.is_named(value))
+        ):
             return None
         base = describe.data_base(type(value))
         if name in JUDGING and self.is_named(value):
@@ -97,7 +103,11 @@ class Questions:
             same = sum(other is not NotImplemented and bool(other) is lucky for other in others)
             return "tampered" if same == len(others) else "failed" if same > max(len(others) // 5, 1) else ""
         if name in tables.CONTAINS or name in METHODS:
-            return "failed" if real is True and sum(each is True for each in others) > len(others) * 3 // 4 else ""
+            return (
+                "failed"
+                if real is True and sum(each is True for each in others) > len(others) * 3 // 4
+                else ""
+            )
         if not _is_close(real):
             return ""
         return "failed" if sum(map(_is_close, others)) > len(others) // 2 else ""
