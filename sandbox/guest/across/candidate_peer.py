@@ -7,7 +7,8 @@ from typing import Any
 
 from .graph import Decoder, Encoder, Node, Slot
 from .link import Link
-from .peer import Peer, special
+from .mirror import ref_of
+from .peer import Peer
 
 MAX_FRAMES = 8
 
@@ -31,15 +32,9 @@ class CandidatePeer(Peer):
         """Closures and what is wrapped get attributes while they are used."""
         return bool(vars(value)) or value.__closure__ is not None or "<locals>" in value.__qualname__
 
-    def do_questions(self, name: str, value: Any, asked: list[tuple[Any, ...]]) -> list[tuple[bool, Any]]:
-        """Answer the same question about several things."""
-        return [self._one(name, value, args) for args in asked]
-
-    def _one(self, name: str, value: Any, args: tuple[Any, ...]) -> tuple[bool, Any]:
-        try:
-            return True, special(value, name)(*args)
-        except Exception as exc:  # noqa: BLE001 -- it belongs to who asked
-            return False, exc
+    def attributes(self, value: Any) -> Any:
+        """Return a copy that writes through: the tests' side decides what may be set."""
+        return Attributes(value, super().attributes(value))
 
     def do_derive(self, name: str, bases: tuple[type, ...], space: dict[str, Any], **keywords: Any) -> Any:
         """Derive a class whose methods are the tests'."""
@@ -102,3 +97,37 @@ class CandidatePeer(Peer):
                 del found[:-MAX_FRAMES]
             trace = trace.tb_next
         return tuple(found)
+
+
+class Attributes(dict[str, Any]):
+    """The `__dict__` of an object of the tests; what is put into it is set there."""
+
+    def __init__(self, value: Any, content: dict[str, Any]) -> None:
+        super().__init__(content)
+        self._value = value
+
+    def __setitem__(self, name: str, new: Any) -> None:
+        ref_of(self._value).peer.ask("put", (self._value, name, new))
+        super().__setitem__(name, new)
+
+    def __delitem__(self, name: str) -> None:
+        super().__delitem__(name)
+        ref_of(self._value).peer.ask("drop", (self._value, name))
+
+    def update(self, *args: Any, **kwargs: Any) -> None:
+        """Set several."""
+        for name, new in dict(*args, **kwargs).items():
+            self[name] = new
+
+    def setdefault(self, name: str, default: Any = None) -> Any:
+        """Set one that is not there."""
+        if name not in self:
+            self[name] = default
+        return self[name]
+
+    def pop(self, name: str, *default: Any) -> Any:
+        """Remove one."""
+        found = self.get(name, *default) if default else self[name]
+        if name in self:
+            del self[name]
+        return found

@@ -20,7 +20,11 @@ NOT_CARRIED = frozenset(
 )
 ROOTS = frozenset(sys.stdlib_module_names) - {"unittest", "gc", "inspect", "importlib"}
 OF_PYTEST = "PYTEST_CURRENT_TEST"
-FROM_SCRIPT = ("PYTEST", "PYTHON", "HYPOTHESIS", "LD_", "TMP")
+FROM_SCRIPT = (
+    *("PYTEST", "PYTHON", "HYPOTHESIS", "LD_", "TMP"),
+    # What libraries of C load code or data by, whenever they please.
+    *("OPENSSL", "SSL", "GCONV", "LOCPATH", "NLSPATH", "GLIBC", "MALLOC", "HOSTALIASES", "RES_", "TZDIR"),
+)
 """Variables whose names begin so are the tests' own, whatever the script sets."""
 
 

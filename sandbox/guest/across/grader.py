@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from .. import stub, suite
+from .. import suite
 from ..collect import Collector
 from ..report import describe
 from ..run_shared import Recorder, leave
@@ -144,6 +144,7 @@ class Grader(Recorder):
         self._outlet.listen(*streams)
         questions = Questions(self._identifiers, self._flag)
         peer = GraderPeer(ListeningLink(socket.socket(fileno=link), self._outlet), questions, services())
+        peer.reserved = frozenset(_imported(ast.parse(self.source)))
         peer.when_ended = self._note_end
         peer.when_tampered = self._note_tampering
         self._peer = peer
@@ -246,6 +247,18 @@ def _identifiers(tree: ast.AST) -> Generator[str, None, None]:
                 pass
 
 
+def _imported(tree: ast.AST) -> Generator[str, None, None]:
+    """Name what the tests import, but not from the script."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.ImportFrom(module="solution"):
+                pass
+            case ast.Import(names=names) | ast.ImportFrom(names=names):
+                yield from (each.asname or each.name.partition(".")[0] for each in names)
+            case _:
+                pass
+
+
 def _refused(tree: ast.AST) -> str:
     """Say why these tests would run what the script gives them; empty where they would not."""
     for node in ast.walk(tree):
@@ -269,5 +282,7 @@ def _guard(event: str, args: tuple[Any, ...]) -> None:
             raise PermissionError(f"{path} is a link, which tests do not follow; {HINT}")
     elif event in {"os.fork", "os.forkpty", "os.exec", "os.posix_spawn", "os.system", "subprocess.Popen"}:
         raise CannotCross(f"starting a process of the tests' own ({event})")
+    elif event == "exec":
+        inspecting.refuse_calls(args[0])
     elif event == "pickle.find_class":
         raise CannotCross("unpickling")

@@ -2,6 +2,7 @@
 
 import _thread
 import contextlib
+import builtins
 import os
 import sys
 import threading
@@ -18,7 +19,8 @@ from .link import Link, LinkBroken, LinkClosed
 from .mirror import REF, ref_of
 from .peer import Peer
 from .tracebacks import fake_traceback
-from .questions import Questions, random_below
+from .decoys import random_below
+from .questions import JUDGING, METHODS as METHODS_ASKED, Questions
 
 SECRET = (types.FrameType, types.CodeType, types.ModuleType, types.CellType)
 READABLE = frozenset({"__name__", "__qualname__", "__doc__", "__wrapped__", "__signature__", "__dict__"})
@@ -26,6 +28,14 @@ LIBRARIES = sys.stdlib_module_names | {"numpy"}
 OF_TUPLES = frozenset({"_asdict", "_replace", "_fields", "_make"})
 INNER = ("gi_", "cr_", "ag_", "f_", "tb_", "co_", "func_")
 OWN = "test_solution"
+METHODS = (types.FunctionType, staticmethod, classmethod)
+JUDGES = frozenset({"unittest", "pytest", "_pytest", "py", "hypothesis", "pytest_asyncio", "pytest_mock"})
+OF_PATHS = frozenset(
+    "strpath basename purebasename ext dirname dirpath join new parts relto bestrelpath common exists check "
+    "isfile isdir islink read read_text read_binary readlines write write_text write_binary open ensure "
+    "mkdir ensure_dir listdir visit remove rename copy move size mtime".split()
+)
+"""What the script may use of pytest's old paths (`tmpdir`), which could import modules, too."""
 
 
 class GraderPeer(Peer):
@@ -47,6 +57,10 @@ class GraderPeer(Peer):
         self.failed_within: BaseException | None = None
         """The first failure in a function of the tests that the script has called: it counts, whoever catches it."""
         self._reported = False
+        self.reserved: frozenset[str] = frozenset()
+        """Names that the tests import from elsewhere."""
+        self.copying = False
+        """While questions are asked: nothing must show which container is the real one."""
         self.busy = False
         """While changes around the script are carried over."""
 
@@ -61,6 +75,10 @@ class GraderPeer(Peer):
             CandidateEnded: its process has ended.
             Tampered: it broke the protocol.
         """
+        for value in values:
+            # Thrown into a coroutine, or handed to an `__exit__`: wherever it ends, it has been raised.
+            if isinstance(value, BaseException) and self.failed_within is None and self._counts(value):
+                self.failed_within = value
         if _thread._count() and _thread.get_ident() != self._main:  # noqa: SLF001 -- cheap, and seldom so
             return self._ask(verb, values, kwargs)
         self.before_asking()
@@ -135,6 +153,9 @@ class GraderPeer(Peer):
 
     def operate(self, name: str, value: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Have a special method applied, and find out whether the answer means anything."""
+        base = self._questions.base_of(name, value)
+        if base is not None:
+            return self._of_builtin(base, name, value, args)
         others = self._questions.misses(name, value, args)
         if others is None:
             answer = self.ask("op", (name, value, *args), kwargs)
@@ -144,25 +165,63 @@ class GraderPeer(Peer):
             return answer
         if not others:
             return NotImplemented
-        asked = [(args[0], *args[1:]), *((other, *args[1:]) for other in others)]
-        order = sorted(range(len(asked)), key=lambda _: random_below(1 << 60))
-        answers = self.ask("questions", (name, value, [asked[index] for index in order]))
-        if type(answers) is not list or len(answers) != len(asked):
-            self._tampered("a question was left without an answer")
-        by_index = dict(zip(order, answers, strict=True))
-        real = by_index.pop(0)
-        verdict = self._questions.cannot_tell(
-            name, _plain(real), [_plain(each) for each in by_index.values()]
+        return self._question(
+            lambda each: self.ask("op", (name, value, each, *args[1:])), name, value, args[0], others
         )
+
+    def ask_method(self, owner: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Have a method called; what builtins say of an expected value, the script's own must earn."""
+        if len(args) > 1 and name in JUDGING and not kwargs:
+            base = self._questions.base_of(name, args[0])
+            if base is not None:
+                return self._of_builtin(base, name, args[0], args[1:])
+            if name in METHODS_ASKED:
+                others = self._questions.misses(name, args[0], args[1:])
+                if others:
+                    ask = lambda each: self.ask("method", (owner, name, args[0], each, *args[2:]))  # noqa: E731
+                    return self._question(ask, name, args[0], args[1], others)
+        return self.ask("method", (owner, name, *args), kwargs)
+
+    def _of_builtin(self, base: Any, name: str, value: Any, args: tuple[Any, ...]) -> Any:
+        self._questions.flag("operators_of_its_own")
+        return getattr(base, name)(value, *args)
+
+    def _question(
+        self, ask: Callable[[Any], Any], name: str, value: Any, real: Any, others: list[Any]
+    ) -> Any:
+        """Ask about several things, one after another and as copies: the answer to the real one."""
+        things = [real, *others]
+        answers: dict[int, Any] = {}
+        self.copying = True
+        try:
+            for index in sorted(range(len(things)), key=lambda _: random_below(1 << 60)):
+                try:
+                    answers[index] = True, ask(things[index])
+                except Exception as exc:  # noqa: BLE001 -- it belongs to who asked, if this is the real one
+                    answers[index] = False, exc
+        finally:
+            self.copying = False
+        good, answer = answers.pop(0)
+        verdict = (
+            self._questions.cannot_tell(name, answer, [each for fine, each in answers.values() if fine])
+            if good
+            else ""
+        )
+        why = f"{type(value).__name__} cannot tell {real!r:.60} from {others[0]!r:.60}"
         if verdict == "tampered":
-            self._tampered(f"{type(value).__name__} cannot tell {args[0]!r:.60} from {others[0]!r:.60}")
+            self._tampered(why)
         if verdict:
             self._questions.flag("answers_anything")
-            raise AssertionError(f"{type(value).__name__} cannot tell {args[0]!r:.60} from {others[0]!r:.60}")
-        good, answer = real
-        if good is not True:
+            raise AssertionError(why)
+        if not good:
             raise answer
         return answer
+
+    def shared_id(self, value: Any) -> int | None:
+        return None if self.copying else super().shared_id(value)
+
+    def share(self, value: Any) -> int:
+        return 0 if self.copying else super().share(value)
 
     def take_over(self, old: "GraderPeer", module: Any, fresh: Any) -> None:
         """Have the names that tests hold of a process that has ended lead to this one."""
@@ -185,6 +244,20 @@ class GraderPeer(Peer):
         if isinstance(error, AssertionError):
             return not self._questions.names("AssertionError")
         return isinstance(error, outcomes.OutcomeException | CandidateEnded | Tampered)
+
+    def may_bind(self, names: Any) -> Any:
+        """What the tests import from elsewhere stays; what would take a builtin's place is told."""
+        if not isinstance(names, list | tuple):
+            raise CannotCross("names that are no list")
+        names = [name for name in names if type(name) is str and name not in self.reserved]
+        hidden = [
+            name
+            for name in names
+            if hasattr(builtins, name) and self._questions.names(name) and name[0] != "_"
+        ]
+        if hidden:
+            raise CannotCross(f"{hidden[0]!r} in the place of the builtin")
+        return names
 
     # What the script may ask for
 
@@ -214,6 +287,8 @@ class GraderPeer(Peer):
 
     def may_call(self, function: Any, *_: Any) -> None:
         self._given(function)
+        if isinstance(function, type):
+            _refuse_judges(function, "__call__")
 
     def may_next(self, value: Any) -> None:
         self._given(value)
@@ -241,11 +316,21 @@ class GraderPeer(Peer):
 
     def may_method(self, owner: Any, name: Any, *_: Any) -> None:
         self._given(owner)
-        if not (isinstance(owner, type) and issubclass(owner, tuple) and name in OF_TUPLES):
+        if not isinstance(owner, type):
+            raise CannotCross("a method of what is no class")
+        _refuse_judges(owner, name)
+        if not (issubclass(owner, tuple) and name in OF_TUPLES):
             self._readable(name)
 
     def may_get(self, value: Any, name: Any) -> None:
         self._given(value)
+        kind = type(value)
+        if isinstance(value, type):
+            _refuse_judges(value, name)
+            if name == "__dict__":
+                raise CannotCross("the namespace of a class of the tests")
+        elif kind.__module__.partition(".")[0] != "unittest":
+            _refuse_judges(kind, name)
         if not (isinstance(value, tuple) and name in OF_TUPLES):
             self._readable(name)
         if awaiting.is_future(value):
@@ -262,10 +347,43 @@ class GraderPeer(Peer):
         self._given(value)
         kind = type(value)
         own = kind.__module__ == OWN or kind is types.SimpleNamespace
+        if _is_test_case(value) and (
+            str(name).startswith("_") or hasattr(sys.modules["unittest"].TestCase, name)
+        ):
+            raise CannotCross(f"setting {str(name)[:40]!r} on a test")
         if not own or type(name) is not str or name.startswith("__") or callable(getattr(kind, name, None)):
             raise CannotCross(f"setting {str(name)[:40]!r} on an object of the tests")
 
     may_del = may_set
+
+    def may_put(self, value: Any, name: Any, *_: Any) -> None:
+        self._given(value)
+        kind = type(value)
+        held = next((vars(base)[name] for base in kind.__mro__ if name in vars(base)), None)
+        # A method must stay what it is; what sets and reads this name may be the script's own.
+        if (
+            kind.__module__ != OWN
+            or _is_test_case(value)
+            or type(name) is not str
+            or isinstance(held, METHODS)
+        ):
+            raise CannotCross(f"setting {str(name)[:40]!r} on an object of the tests")
+
+    may_drop = may_put
+
+    def do_put(self, value: Any, name: str, new: Any) -> None:
+        value.__dict__[name] = new
+
+    def do_drop(self, value: Any, name: str) -> None:
+        del value.__dict__[name]
+
+    def do_get(self, value: Any, name: str) -> Any:
+        # A copy: through the dict itself anything could be set.
+        return dict(value.__dict__) if name == "__dict__" else super().do_get(value, name)
+
+    def behind(self, view: Any) -> Any:
+        """Return a copy: what the tests show as a view, nobody may change."""
+        return dict(super().behind(view))
 
     def traceback_of(self, rows: Any) -> Any:
         """Make one out of (line, function) in the script, the outermost first."""
@@ -304,10 +422,6 @@ class GraderPeer(Peer):
         return self._lent[module, name]
 
 
-def _plain(pair: Any) -> Any:
-    return pair[1] if type(pair) is tuple and len(pair) == 2 and pair[0] is True else None  # noqa: PLR2004
-
-
 def _library_name(value: Any) -> tuple[str, str] | None:
     """Name what the standard library has under a public name, and the tests have not changed."""
     kind = type(value)
@@ -320,6 +434,18 @@ def _library_name(value: Any) -> tuple[str, str] | None:
         return None
     loaded = sys.modules.get(module)
     return (module, name) if getattr(loaded, name, None) is value else None
+
+
+def _refuse_judges(kind: type, name: Any) -> None:
+    """Refuse what belongs to the libraries that judge: mocks are told what they saw, paths import modules."""
+    root = kind.__module__.partition(".")[0]
+    if root in JUDGES and not (kind.__module__ == "_pytest._py.path" and name in OF_PATHS):
+        raise CannotCross(f"{str(name)[:40]!r} of {kind.__name__}")
+
+
+def _is_test_case(value: Any) -> bool:
+    unittest = sys.modules.get("unittest")
+    return unittest is not None and isinstance(value, unittest.TestCase)
 
 
 def _is_mock(value: Any) -> bool:

@@ -7,7 +7,6 @@ gets a handle (see `peer`).
 
 import collections
 import datetime
-import gc
 import importlib
 import operator
 import pathlib
@@ -55,6 +54,9 @@ class Objects(Protocol):
 
     def note_shared(self, number: int, value: Any) -> None:
         """Remember a container that came with this number."""
+
+    def behind(self, view: Any) -> Any:
+        """Return the dict that a view (a proxy, keys, items or values) is of."""
 
 
 class Encoder:
@@ -220,11 +222,6 @@ def _own_name(zone: datetime.timezone) -> str | None:
     return None if name == datetime.timezone(zone.utcoffset(None)).tzname(None) else name
 
 
-def _behind(view: Any) -> Any:
-    """Return the dict that a view is of: both sides share it, and the view stays one."""
-    return gc.get_referents(view)[0]
-
-
 def _clock(value: Any, encoder: Encoder) -> list[Any]:
     parts = [value.hour, value.minute, value.second, value.microsecond]
     return [*parts, encoder.slot(value.tzinfo), value.fold]
@@ -255,10 +252,10 @@ _MAKE: dict[type, Callable[[Encoder, Any], Node]] = {
     type(...): lambda _, _value: ["ellipsis"],
     # What it would show is the other side's business; `__exit__` gets one, and seldom looks.
     types.TracebackType: lambda _, _value: ["nothing"],
-    types.MappingProxyType: lambda enc, value: ["proxy", enc.slot(_behind(value))],
-    type({}.keys()): lambda enc, value: ["keys", enc.slot(_behind(value))],
-    type({}.items()): lambda enc, value: ["items", enc.slot(_behind(value))],
-    type({}.values()): lambda enc, value: ["values", enc.slot(_behind(value))],
+    types.MappingProxyType: lambda enc, value: ["proxy", enc.slot(enc.objects.behind(value))],
+    type({}.keys()): lambda enc, value: ["keys", enc.slot(enc.objects.behind(value))],
+    type({}.items()): lambda enc, value: ["items", enc.slot(enc.objects.behind(value))],
+    type({}.values()): lambda enc, value: ["values", enc.slot(enc.objects.behind(value))],
 }
 
 

@@ -102,7 +102,7 @@ class RemoteMethod:
         """Do nothing: it has its name."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.owner.peer.ask("method", (self.owner, self.name, *args), kwargs)
+        return self.owner.peer.ask_method(self.owner, self.name, args, kwargs)
 
     @property
     def __name__(self) -> str:
@@ -124,7 +124,7 @@ class BoundMethod:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         method = self.method
         own = () if self.__self__ is None else (self.__self__,)
-        return method.owner.peer.ask("method", (method.owner, method.name, *own, *args), kwargs)
+        return method.owner.peer.ask_method(method.owner, method.name, (*own, *args), kwargs)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, BoundMethod):
@@ -264,7 +264,7 @@ class _Common:
 
     @property
     def __dict__(self) -> Any:  # type: ignore[override]
-        return _get(self, REF).peer.ask("get", (self, "__dict__"))
+        return _get(self, REF).peer.attributes(self)
 
     def __dir__(self) -> Any:
         return _get(self, REF).peer.ask("dir", (self,))
@@ -315,7 +315,8 @@ class Namespace(Mapping[str, Any]):
         return _get(self._module, REF).peer.ask("item", (self._module, name))
 
     def __iter__(self) -> Iterator[str]:
-        return iter(_get(self._module, REF).peer.ask("names", (self._module,)))
+        peer = _get(self._module, REF).peer
+        return iter(peer.may_bind(peer.ask("names", (self._module,))))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -334,7 +335,9 @@ class MirrorModule(type(enum)):  # type: ignore[misc] -- the type of modules
     def __getattr__(self, name: str) -> Any:
         if name in _OF_IMPORT:
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
-        return _get(self, REF).peer.ask("get", (self, name))
+        peer = _get(self, REF).peer
+        found = peer.ask("get", (self, name))
+        return peer.may_bind(found) if name == "__all__" else found
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name.startswith("__") and name.endswith("__"):
@@ -371,8 +374,9 @@ class RemoteIterator:
         return ready(self.ref.peer.ask("throw", (self.ref, error)))
 
     def close(self) -> None:
-        """End."""
-        self.ref.peer.ask("close", (self.ref,))
+        """End; one that the other side has been told to forget has ended there by itself."""
+        if self.ref.peer.holds(self.ref.handle):
+            self.ref.peer.ask("close", (self.ref,))
 
 
 class MirrorCallable(MirrorObject):
@@ -459,12 +463,21 @@ def space_of(ref: Ref, facts: dict[str, Any]) -> dict[str, Any]:
     space |= {name: operator(name) for name in facts["dunders"] if name in tables.DUNDERS}
     if facts["unhashable"]:
         space["__hash__"] = None
-    space |= {name: RemoteMethod(ref, name, kind, flavour) for name, kind, flavour in facts["methods"]}
+    methods = [row for row in facts["methods"] if _may_be_method(row[0])]
+    space |= {name: RemoteMethod(ref, name, kind, flavour) for name, kind, flavour in methods}
     return space
+
+
+def _may_be_method(name: str) -> bool:
+    """Say whether a method may have this name: what an operator calls must go through `operator`."""
+    return name in tables.BY_NAME_ONLY or not (name.startswith("__") or name == REF)
 
 
 def _fields(rows: list[Any]) -> Iterator[tuple[str, Any]]:
     for name, init, shown, compared, keyword, default, factory, metadata, kind in rows:
+        if type(name) is not str or not name.isidentifier():
+            # `dataclass` puts it into the text of a function, and runs that.
+            raise ValueError("a field whose name is none")
         field: Any = dataclasses.field(init=init, repr=shown, compare=compared, kw_only=keyword)
         field.name, field.type = name, kind
         field.metadata = types.MappingProxyType(dict(metadata))
@@ -486,7 +499,9 @@ def make_enum(name: str, bases: tuple[type, ...], space: dict[str, Any], members
             ready[key] = value
     ready["__getattr__"] = _member_attribute
     for key, value in members:
-        ready[key] = value
+        # A function would become a method, and one whose answers nobody questions.
+        if type(key) is str and not key.startswith("_") and not hasattr(type(value), "__get__"):
+            ready[key] = value
     return kind.__new__(kind, name, bases, ready)
 
 

@@ -5,6 +5,7 @@ import collections
 import copy
 import datetime
 import enum
+import gc
 import inspect
 import re
 import sys
@@ -105,7 +106,9 @@ class Peer:
                 if kwargs:
                     slots += encoder.slots(kwargs.values())
                 here = self.aio.here(encoder) if self._aio is not None or "asyncio" in sys.modules else None
-                self.link.send(["q", number, verb, slots, names, encoder.finish(), extras, here], encoder.blob)
+                self.link.send(
+                    ["q", number, verb, slots, names, encoder.finish(), extras, here], encoder.blob
+                )
             except BaseException:
                 self._not_sent(encoder)
                 raise
@@ -193,6 +196,10 @@ class Peer:
         else:
             raise LinkBroken("an answer that nobody has asked for")
 
+    def ask_method(self, owner: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Have the other side call a method that one of its classes defines."""
+        return self.ask("method", (owner, name, *args), kwargs)
+
     def operate(self, name: str, value: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Have the other side apply a special method of one of its objects."""
         return self.ask("op", (name, value, *args), kwargs)
@@ -256,7 +263,11 @@ class Peer:
         except CannotCross as exc:
             self.answer(number, False, exc)
             return
-        if type(names) is not list or len(names) > len(values) or not all(type(name) is str for name in names):
+        if (
+            type(names) is not list
+            or len(names) > len(values)
+            or not all(type(name) is str for name in names)
+        ):
             raise LinkBroken("names without values")
         kwargs = dict(zip(names, values[len(values) - len(names) :], strict=True))
         args = values[: len(values) - len(names)]
@@ -483,6 +494,22 @@ class Peer:
     def note_shared(self, number: int, value: Any) -> None:
         self.shared_containers.note(number, value)
 
+    def behind(self, view: Any) -> Any:
+        """Return the dict that a view is of: both sides share it, and the view stays one."""
+        return gc.get_referents(view)[0]
+
+    def holds(self, handle: int) -> bool:
+        """Say whether the other side still keeps an object for this one."""
+        return handle in self.imports or any(handle == each for each, _ in self._released)
+
+    def may_bind(self, names: Any) -> Any:
+        """Choose the names that `from … import *` may bind."""
+        return names
+
+    def attributes(self, value: Any) -> Any:
+        """Return the `__dict__` of an object of the other side."""
+        return self.ask("get", (value, "__dict__"))
+
     # Objects going out
 
     def node_of_object(self, value: Any, encoder: Encoder) -> Node:
@@ -577,7 +604,11 @@ class Peer:
 
     def _awaitable_node(self, value: Any, kind: str) -> Node:
         if kind == "generator":
-            started = type(value) is types.GeneratorType and value.gi_frame is not None and value.gi_frame.f_lasti > 0
+            started = (
+                type(value) is types.GeneratorType
+                and value.gi_frame is not None
+                and value.gi_frame.f_lasti > 0
+            )
             return [kind, self.export(value), started]
         if kind == "awaitable":
             kind, value = "coroutine", awaiting.wait_for(value)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest import tmpdir
 
 from . import databases
 from .databases import BOTH, OPEN_FILE
@@ -23,6 +24,8 @@ def open_up() -> None:
     factory: Any = pytest.TempPathFactory
     for name in ("mktemp", "getbasetemp"):
         setattr(factory, name, _opened(getattr(factory, name)))
+    # It names the folder after the test, and values of parameters are in that name.
+    tmpdir._mk_tmp = lambda _request, factory: factory.mktemp("test", numbered=True)  # type: ignore[assignment] # noqa: SLF001
     tempfile.mkdtemp = _opened(tempfile.mkdtemp)  # type: ignore[assignment]
     inner: Any = tempfile
     databases.open_up()

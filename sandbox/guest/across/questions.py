@@ -6,135 +6,47 @@ near misses at the same time, in random order. Who cannot tell them apart has no
 """
 
 import datetime
-import os
+import decimal
+import fractions
 from collections.abc import Callable
 from typing import Any
 
-from . import graph, tables
+from . import describe, tables
+from .decoys import decoys, random_below
 from .mirror import MirrorType, ref_of
 
-NEAR = 3
-FLIPPED = {"__eq__": False, "__ne__": True}
+NEAR = 8
+CLOSE = 1e-2
+METHODS = frozenset({"startswith", "endswith", "issuperset", "issubset", "isdisjoint"})
+"""What builtins are asked about an expected value; whose answer is a verdict."""
+JUDGING = METHODS | {"count", "index", "find", "rfind", "rindex"} | tables.CONTAINS
+_OF_NUMBERS = (
+    frozenset({"__abs__", "__neg__", "__pos__", "__round__", "__float__", "__int__"}) | tables.ARITHMETIC
+)
+_OF_DATA = JUDGING | {"__abs__", "__float__", "__int__"}
+_DIFFERENCES = frozenset(f"__{side}{name}__" for side in ("", "r") for name in ("sub", "truediv", "xor"))
+
+
+def is_mirror(value: Any) -> bool:
+    """Say whether a value stands for something of the script."""
+    return isinstance(type(value), MirrorType) or ref_of(value) is not None
 
 
 def is_plain(value: Any) -> bool:
     """Say whether a value is data of the test's own, and no object of the script."""
-    if isinstance(type(value), MirrorType) or ref_of(value) is not None:
-        return False
-    return not (type(value).__module__ == "test_solution" or callable(value))
-
-
-def random_below(limit: int) -> int:
-    """Draw a number that the script cannot foresee, whatever seed the tests set."""
-    return int.from_bytes(os.urandom(8), "big") % limit
-
-
-def near_misses(value: Any) -> list[Any]:
-    """Make values of the same type and shape that are not equal to `value`."""
-    number = tables.later_name(type(value)) in {("decimal", "Decimal"), ("fractions", "Fraction")}
-    make = _numbers if number else _NEAR.get(type(value), _other)
-    return [value_ for value_ in make(value) if _differs(value_, value)][:NEAR] or _other(value)
+    return not (is_mirror(value) or type(value).__module__ == "test_solution" or callable(value))
 
 
 def far_misses(value: Any) -> list[Any]:
-    """Make values that no honest container has been given."""
+    """Make values that no honest container has been given: much larger ones, and texts like it."""
+    if type(value) in {int, float}:
+        return [
+            type(value)((1 + random_below(9)) * 10 ** (3 + each) + random_below(99)) for each in range(16)
+        ]
+    if type(value) is str and any(map(str.isalnum, value)):
+        return decoys(value)
     number = random_below(1 << 62) + (1 << 62)
-    if isinstance(value, str):
-        return [f"{number:x}{index}" for index in range(NEAR)]
-    if isinstance(value, int | float):
-        return [type(value)(number + index) * sign for index, sign in ((0, 1), (1, -1), (2, 1))]
     return [f"{number:x}", number, (number, value)]
-
-
-def _differs(one: Any, other: Any) -> bool:
-    return type(one) is not type(other) or bool(one != other)
-
-
-def _numbers(value: Any) -> list[Any]:
-    # Not all of them a multiple of something away: numbers modulo seven are honest, too.
-    step = type(value)(1 + random_below(7))
-    return [value + step, value - step - 1, value * 2 + step + 2]
-
-
-def _floats(value: float) -> list[float]:
-    if value - value != 0.0:
-        return [0.0, 1.5, -float(random_below(99))]
-    return [value + 1.5 + random_below(5), value * 1.5 - 1.25, -value - 2.75]
-
-
-def _texts(value: str) -> list[str]:
-    spot = random_below(len(value)) if value else 0
-    return [
-        value + "x",
-        value[:-1] if value else "y",
-        value[:spot] + chr(97 + random_below(26)) + "~" + value[spot + 1 :],
-    ]
-
-
-def _bytes(value: Any) -> list[Any]:
-    kind = type(value)
-    return [value + kind(b"x"), value[:-1] if value else kind(b"y"), kind(b"~") + value]
-
-
-def _sequences(value: Any) -> list[Any]:
-    kind = type(value)
-    items = list(value)
-    changed = list(items)
-    if items:
-        spot = random_below(len(items))
-        changed[spot] = near_misses(items[spot])[0]
-    return [kind(changed), kind([*items, random_below(1000)]), kind(items[:-1]) if items else kind([None])]
-
-
-def _sets(value: Any) -> list[Any]:
-    kind = type(value)
-    items = list(value)
-    return [
-        kind([*items, f"~{random_below(1 << 30)}"]),
-        kind(items[1:]) if items else kind([0]),
-        kind([random_below(1 << 30)]),
-    ]
-
-
-def _dicts(value: Any) -> list[Any]:
-    changed, more, less = dict(value), dict(value), dict(value)
-    more[f"~{random_below(1 << 30)}"] = 0
-    if value:
-        key = list(value)[random_below(len(value))]
-        changed[key] = near_misses(value[key])[0]
-        del less[key]
-    else:
-        changed[random_below(1 << 30)] = None
-    return [changed, more, less]
-
-
-def _bools(value: bool) -> list[Any]:
-    return [not value, f"{value}~", 7]
-
-
-def _other(value: Any) -> list[Any]:
-    return [f"~{random_below(1 << 30)}", random_below(1 << 30) + 1000, (value, random_below(1000))]
-
-
-def _days(value: Any) -> list[Any]:
-    step = datetime.timedelta(days=1 + random_below(20))
-    try:
-        return [value + step, value - step, value + 2 * step]
-    except OverflowError:
-        return _other(value)
-
-
-_NEAR: dict[type, Callable[[Any], list[Any]]] = {
-    bool: _bools,
-    **dict.fromkeys((int, complex), _numbers),
-    float: _floats,
-    str: _texts,
-    **dict.fromkeys((bytes, bytearray), _bytes),
-    **dict.fromkeys((list, tuple), _sequences),
-    **dict.fromkeys((set, frozenset), _sets),
-    dict: _dicts,
-    **dict.fromkeys((datetime.date, datetime.datetime, datetime.timedelta), _days),
-}
 
 
 class Questions:
@@ -149,40 +61,60 @@ class Questions:
         """Say whether the tests use this name."""
         return name in self._named
 
+    def is_named(self, value: Any) -> bool:
+        """Say whether the tests name the class of an object (or a class itself)."""
+        kind = value if isinstance(value, type) else type(value)
+        return any(base.__name__ in self._named for base in kind.__mro__[:-1] if isinstance(base, MirrorType))
+
+    def base_of(self, name: str, value: Any) -> Any:
+        """Return the builtin whose method counts, not the script's own; None where the script's does."""
+        if isinstance(value, type) or (
+            name not in _OF_DATA and (name not in _OF_NUMBERS or self.is_named(value))
+        ):
+            return None
+        base = describe.data_base(type(value))
+        if name in JUDGING and self.is_named(value):
+            return None
+        return base if base is not None and base is not datetime.tzinfo and hasattr(base, name) else None
+
     def misses(self, name: str, value: Any, args: tuple[Any, ...]) -> list[Any] | None:
         """Return what else to ask about; None to ask as usual, an empty list to ask nothing at all."""
-        if isinstance(value, type) or not args or not is_plain(args[0]):
+        if not args or is_mirror(args[0]):
             return None
-        named = any(
-            base.__name__ in self._named for base in type(value).__mro__[:-1] if isinstance(base, MirrorType)
-        )
-        if name in tables.EQUALITY:
+        named = self.is_named(value)
+        if name in tables.EQUALITY or name in tables.ORDER:
             if not named:
-                self.flag("equality_of_its_own")
+                self.flag("equality_of_its_own" if name in tables.EQUALITY else "order_of_its_own")
                 return []
-            return near_misses(args[0])
-        if name in tables.ORDER and not named:
-            self.flag("order_of_its_own")
-            return []
-        if name in tables.CONTAINS:
+            return decoys(args[0]) or None if is_plain(args[0]) and name in tables.EQUALITY else None
+        if not is_plain(args[0]):
+            return None
+        if name in tables.CONTAINS or name in METHODS:
             return far_misses(args[0])
-        if name in tables.ARITHMETIC and not named:
-            return near_misses(args[0])
-        return None
+        number = type(args[0]) in {int, float, decimal.Decimal, fractions.Fraction}
+        return decoys(args[0])[:NEAR] if number and name in _DIFFERENCES else None
 
     def cannot_tell(self, name: str, real: Any, others: list[Any]) -> str:
-        """Say what follows when all answers are the same: tampered, failed or nothing (empty)."""
+        """Say what follows when too many answers are the same: tampered, failed or nothing (empty)."""
         if name in tables.EQUALITY:
-            lucky = real is (name == "__eq__") or (
-                real is not NotImplemented and bool(real) is (name == "__eq__")
+            lucky = name == "__eq__"
+            if real is NotImplemented or bool(real) is not lucky:
+                return ""
+            same = sum(other is not NotImplemented and bool(other) is lucky for other in others)
+            return "tampered" if same == len(others) else "failed" if same > max(len(others) // 5, 1) else ""
+        if name in tables.CONTAINS or name in METHODS:
+            return (
+                "failed"
+                if real is True and sum(each is True for each in others) > len(others) * 3 // 4
+                else ""
             )
-            same = all(type(other) is type(real) and other is real or _same(other, real) for other in others)
-            return "tampered" if lucky and same else ""
-        if name in tables.CONTAINS:
-            return "failed" if real is True and all(other is True for other in others) else ""
-        plain = type(real) in {int, float, bool, str} and graph.CONTAINERS is not None
-        return "failed" if plain and all(_same(other, real) for other in others) else ""
+        if not _is_close(real):
+            return ""
+        return "failed" if sum(map(_is_close, others)) > len(others) // 2 else ""
 
 
-def _same(one: Any, other: Any) -> bool:
-    return type(one) is type(other) and type(one) in {bool, int, float, str} and bool(one == other)
+def _is_close(answer: Any) -> bool:
+    """Say whether a difference or a quotient says that two numbers are the same."""
+    if type(answer) not in {int, float, bool, decimal.Decimal, fractions.Fraction}:
+        return False
+    return bool(abs(answer) < CLOSE or abs(answer - 1) < CLOSE)
