@@ -165,8 +165,9 @@ def test_fresh_process_has_fresh_state(run):
 def test_objects_from_before_are_stale(run):
     """An object of a process that has ended cannot be used any more, and says so."""
     script = in_test("os._exit(0)") + "\nclass Thing:\n    def get(self):\n        return 1\n"
-    tests = FIVE.replace("import solution\n", "import solution\nthing = solution.Thing()\n") + (
-        "\ndef test_old():\n    thing.get()\n\ndef test_new():\n    assert solution.Thing().get() == 1\n"
+    tests = FIVE.replace("def test_0():\n", "def test_0():\n    FROM_BEFORE.append(solution.Thing())\n") + (
+        "\nFROM_BEFORE = []\n\ndef test_old():\n    FROM_BEFORE[0].get()\n"
+        "\ndef test_new():\n    assert solution.Thing().get() == 1\n"
     )
 
     result = run(script, tests)

@@ -48,6 +48,7 @@ class Grader(Recorder):
 
     def __init__(self) -> None:
         """Learn from the warden what is to be run."""
+        self._control = socket.socket(fileno=CONTROL_FD)
         try:
             super().__init__()
         except UNREADABLE as exc:
@@ -55,7 +56,6 @@ class Grader(Recorder):
             self._refuse_unreadable(exc)
         # Whatever a test is made to write into a pipe by a link, it has not this word.
         self._reporter.mark(self._spec["token"])
-        self._control = socket.socket(fileno=CONTROL_FD)
         self._identifiers: frozenset[str] = frozenset()
         self._outlet = Outlet(self._spec["output_hard_bytes"], self._too_much)
         self._carrier = Carrier()
@@ -114,6 +114,8 @@ class Grader(Recorder):
         self._refuse(f"the tests do not compile: {type(exc).__name__}: {message}{line}")
 
     def _refuse(self, why: str) -> NoReturn:
+        # A script that does not compile is that in the first place.
+        self._hear()
         self._reporter.send("refused", why=why)
         leave(0)
 
