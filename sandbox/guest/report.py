@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import threading
 import traceback
 from collections.abc import Iterable
 from types import TracebackType
@@ -27,6 +28,7 @@ class Reporter:
         self._write = os.write
         self._encode = json.JSONEncoder(allow_nan=False).encode
         self._mark: dict[str, Any] = {}
+        self._lock = threading.RLock()
 
     def mark(self, token: str) -> None:
         """Put a word into every event that only the warden knows."""
@@ -37,8 +39,9 @@ class Reporter:
         if self._getpid() != self._pid:
             return
         data = memoryview(self._encode({"event": event, **self._mark, **facts}).encode() + b"\n")
-        while data:
-            data = data[self._write(self._fd, data) :]
+        with self._lock:
+            while data:
+                data = data[self._write(self._fd, data) :]
 
     def begin(self, cpu_s: int) -> None:
         """Limit the CPU time from here on, and start the warden's clock."""

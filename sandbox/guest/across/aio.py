@@ -29,9 +29,9 @@ def swap_task(loop: Any, task: Any) -> Any:
     before = asyncio.current_task(loop)
     if before is not task:
         if before is not None:
-            asyncio._leave_task(loop, before)  # type: ignore[attr-defined] # noqa: SLF001
+            asyncio._leave_task(loop, before)  # noqa: SLF001
         if task is not None:
-            asyncio._enter_task(loop, task)  # type: ignore[attr-defined] # noqa: SLF001
+            asyncio._enter_task(loop, task)  # noqa: SLF001
     return before
 
 
@@ -94,6 +94,12 @@ class Aio:
         else:
             self.peer.hear()
 
+    def hear_later(self) -> None:
+        """Have heard what was read together with an answer: no loop would notice that it is there."""
+        loop = _running()
+        if loop is not None and not isinstance(loop, FarLoop):
+            loop.call_soon(self._hear, loop)
+
     # Who asks
 
     def here(self, encoder: Any) -> list[Any] | None:
@@ -153,7 +159,7 @@ class Aio:
         task, parent = decoder.value(here[1]), decoder.value(here[2])
         before = _running()
         if here[0] <= 0:
-            # Of this side's loops only the one that runs, with the task that runs, can have led to a question.
+            # Of this side's loops only the one that runs, with its task, can have led to a question.
             if loop is not before or loop is None:
                 return None, None
             current = asyncio.current_task(loop)
@@ -171,8 +177,22 @@ class Aio:
 
     def post(self, verb: str, *numbers: float) -> None:
         """Tell the other side something."""
-        with contextlib.suppress(LinkClosed):
+        with contextlib.suppress(LinkClosed), self.peer.sending:
             self.peer.link.send(["n", verb, *numbers])
+
+    def take_in_loop(self, message: list[Any]) -> bool:
+        """Have a loop of this side that runs take a note, from another thread; say whether one does."""
+        for loop in list(self._own.values()):
+            if loop.is_running():
+                loop.call_soon_threadsafe(self._take_safely, message)
+                return True
+        return False
+
+    def _take_safely(self, message: list[Any]) -> None:
+        try:
+            self.take(message)
+        except LinkBroken as exc:
+            self.peer.when_broken(exc)
 
     def take(self, message: list[Any]) -> None:
         """Do what a note says."""
@@ -273,6 +293,12 @@ class Aio:
         if loop is not None:
             context = {"message": str(message)}
             loop.call_exception_handler(context | {"exception": error} if error is not None else context)
+
+    def set_handler(self, number: Any, handler: Any) -> None:
+        """Set the handler of a loop of this side."""
+        loop = self._own.get(number) if type(number) is int else None
+        if loop is not None:
+            loop.set_exception_handler(handler if callable(handler) else None)
 
     # Futures
 

@@ -17,6 +17,8 @@ FUTURE_VERBS = frozenset(
     "done cancelled result exception cancel set_result set_exception get_name set_name cancelling uncancel".split()
 )
 """What may be asked of a future by the other side."""
+UNHELD = 4
+"""References to a coroutine that is being dropped: its entry, its name here, and what passes it on."""
 AGEN_VERBS = frozenset({"asend", "athrow", "aclose"})
 
 
@@ -44,7 +46,7 @@ _WRAPPERS, _AWAITABLES = _types()
 
 
 def node_kind(value: Any) -> str | None:
-    """Say as what an awaitable of this side travels; None for anything else."""
+    """Say as what an awaitable, or a generator, of this side travels; None for anything else."""
     kind = type(value)
     if kind is types.CoroutineType or (
         kind is types.GeneratorType and value.gi_code.co_flags & inspect.CO_ITERABLE_COROUTINE
@@ -54,7 +56,17 @@ def node_kind(value: Any) -> str | None:
         return "async_generator"
     if kind in _AWAITABLES or kind.__name__ == "anext_awaitable":
         return "awaitable"
-    return "generator" if kind in _WRAPPERS or kind.__name__ == "FutureIter" else None
+    if kind is types.GeneratorType or kind in _WRAPPERS or kind.__name__ == "FutureIter":
+        return "generator"
+    return None
+
+
+def let_go(value: Any) -> None:
+    """Drop what the other side has dropped: who has not awaited a coroutine was told of it over there."""
+    if type(value) is not types.CoroutineType or inspect.getcoroutinestate(value) != inspect.CORO_CREATED:
+        return
+    if sys.getrefcount(value) <= UNHELD:
+        value.close()
 
 
 def is_future(value: Any) -> bool:
@@ -126,16 +138,16 @@ class Steps:
 
 def coroutine(ref: Any, name: str, qualname: str) -> Coroutine[Any, Any, Any]:
     """Make a coroutine that runs one of the other side."""
-    made = wait_for(Steps(ref))
+    made: Any = wait_for(Steps(ref))
     made.__name__, made.__qualname__ = name, qualname
-    return made
+    return made  # type: ignore[no-any-return]
 
 
 def async_generator(ref: Any, name: str, qualname: str) -> AsyncGenerator[Any, Any]:
     """Make an asynchronous generator that runs one of the other side."""
-    made = _generator(ref)
+    made: Any = _generator(ref)
     made.__name__, made.__qualname__ = name, qualname
-    return made
+    return made  # type: ignore[no-any-return]
 
 
 async def _generator(ref: Any) -> AsyncGenerator[Any, Any]:
@@ -191,6 +203,9 @@ def mark(made: Any, flags: Any) -> None:
         object.__setattr__(made, "__code__", code_of(flags))
         object.__setattr__(made, "__defaults__", None)
         object.__setattr__(made, "__kwdefaults__", None)
+        if type(made).__name__ == "partial":
+            # It has no name, without which nothing looks like a function.
+            object.__setattr__(made, "__name__", "partial")
 
 
 def _empty(*_args: Any, **_kwargs: Any) -> None:

@@ -129,6 +129,12 @@ class Candidate(CandidatePeer):
                 stream.flush()
         super().answer(number, good, answer)
 
+    def when_threaded(self) -> None:
+        """Print lines when they are complete: a thread need not say anything else for a long time."""
+        for stream in {sys.stdout, sys.__stdout__}:
+            with contextlib.suppress(BaseException):
+                stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+
     def do_state(self, state: dict[str, Any]) -> None:
         """Take over what the tests have changed around both: environment, folder, random numbers."""
         if "environ" in state:

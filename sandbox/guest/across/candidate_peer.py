@@ -1,6 +1,5 @@
 """The script's side of the conversation: it runs the script, and does what the tests ask of it."""
 
-import _thread
 import importlib
 import sys
 import types
@@ -24,19 +23,9 @@ class CandidatePeer(Peer):
     def run(self) -> None:
         """Answer until the tests have gone."""
         while True:
-            message, blob = self._next() or (None, b"")
-            if message is None:
-                continue
+            message, blob = self.link.receive()
             self.take(message, blob)
             del message, blob
-
-    def _next(self) -> tuple[list[Any], bytes] | None:
-        if not _thread._count():  # noqa: SLF001 -- the cheapest way to know that there is one thread
-            return self.link.receive()
-        self.link.wait()
-        # A thread of the script may be asking: what comes is for it, then.
-        with self._lock:
-            return self.link.receive() if self.link.has_message() else None
 
     def is_more_than_a_function(self, value: Any) -> bool:
         """Closures and what is wrapped get attributes while they are used."""

@@ -15,7 +15,8 @@ class FarFuture:
         self._mendbench = ref
         self._loop = loop
 
-    @property
+    # For `isinstance`, and for `asyncio.isfuture`.
+    @property  # type: ignore[misc]
     def __class__(self) -> Any:
         return asyncio.Future
 
@@ -87,7 +88,8 @@ class FarTask(FarFuture):
         self.context: contextvars.Context | None = None
         self.entered = False
 
-    @property
+    # For `isinstance`, and for `asyncio.isfuture`.
+    @property  # type: ignore[misc]
     def __class__(self) -> Any:
         return asyncio.Task
 

@@ -45,13 +45,18 @@ class FarLoop(asyncio.SelectorEventLoop):
         if self._own_selector is not None:
             self._own_selector.close()
 
+    def set_exception_handler(self, handler: Any) -> None:
+        """Set the handler of the real one."""
+        self._exception_handler = handler
+        self.aio.peer.ask("handler", (self.number, handler))
+
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """Hand over what nobody has caught."""
         self.aio.complain(self.number, context)
 
     # Its queue is over there.
 
-    def call_soon(
+    def call_soon(  # type: ignore[override]
         self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
     ) -> asyncio.Handle:
         """Have something called in the next round."""
@@ -62,9 +67,9 @@ class FarLoop(asyncio.SelectorEventLoop):
             self.aio.post("soon", self.number, self.aio.keep(handle))
         return handle
 
-    call_soon_threadsafe = call_soon
+    call_soon_threadsafe = call_soon  # type: ignore[assignment]
 
-    def call_later(
+    def call_later(  # type: ignore[override]
         self, delay: float, callback: Callable[..., object], *args: Any, context: Any = None
     ) -> asyncio.TimerHandle:
         """Have something called after a while."""
@@ -74,7 +79,7 @@ class FarLoop(asyncio.SelectorEventLoop):
         self.aio.post("later", self.number, float(delay), number)
         return handle
 
-    def call_at(
+    def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., object], *args: Any, context: Any = None
     ) -> asyncio.TimerHandle:
         """Have something called at a time."""

@@ -6,6 +6,7 @@ import linecache
 import os
 import socket
 import sys
+import threading
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -55,6 +56,7 @@ class Grader(Recorder):
         self._carrier = Carrier()
         self._peer: GraderPeer | None = None
         self._ended: dict[str, Any] | None = None
+        self._ending = threading.RLock()
 
     # The beginning
 
@@ -145,9 +147,11 @@ class Grader(Recorder):
             leave(3)
 
     def _note_end(self) -> None:
-        if self._ended is None:
-            self._outlet.drain()
-            self._ended, _ = self._ask_warden("why")
+        # Every thread that waited for it notes it.
+        with self._ending:
+            if self._ended is None:
+                self._outlet.drain()
+                self._ended, _ = self._ask_warden("why")
 
     def _end_as_error(self) -> dict[str, Any]:
         ended = self._ended or {}

@@ -1,5 +1,6 @@
 """The tests' side of the conversation: what it asks, and the little that the script may ask of it."""
 
+import _thread
 import contextlib
 import os
 import sys
@@ -40,6 +41,7 @@ class GraderPeer(Peer):
         self.before_asking: Callable[[], None] = lambda: None
         self.when_ended: Callable[[], None] = lambda: None
         self.when_tampered: Callable[[str], None] = lambda _why: None
+        self._main = threading.main_thread().ident
         self.after_asking: Callable[[], None] = lambda: None
         self.when_told: Callable[[Any], None] = lambda _told: None
         self.failed_within: BaseException | None = None
@@ -58,7 +60,7 @@ class GraderPeer(Peer):
             CandidateEnded: its process has ended.
             Tampered: it broke the protocol.
         """
-        if threading.current_thread() is not threading.main_thread():
+        if _thread._count() and _thread.get_ident() != self._main:  # noqa: SLF001 -- cheap, and seldom so
             return self._ask(verb, values, kwargs)
         self.before_asking()
         try:
@@ -88,6 +90,8 @@ class GraderPeer(Peer):
 
     def _broken(self, why: str) -> NoReturn:
         self.dead = True
+        if self.threads is not None:
+            self.threads.close(LinkBroken(why))
         if self._aio is not None:
             self._aio.end(Tampered(why))
         self._tampered(why)
@@ -113,6 +117,12 @@ class GraderPeer(Peer):
                 self._broken(str(exc))
         except self.fatal():
             return
+
+    def when_broken(self, error: LinkBroken) -> None:
+        self.dead = True
+        if self._aio is not None:
+            self._aio.end(Tampered(str(error)))
+        self.when_tampered(str(error))
 
     def fatal(self) -> tuple[type[BaseException], ...]:
         return (CandidateEnded, Tampered)
@@ -150,7 +160,11 @@ class GraderPeer(Peer):
 
     def take_over(self, old: "GraderPeer", module: Any, fresh: Any) -> None:
         """Have the names that tests hold of a process that has ended lead to this one."""
-        object.__setattr__(module, REF, ref_of(fresh))
+        ref = ref_of(fresh)
+        assert ref is not None
+        object.__setattr__(module, REF, ref)
+        # It stands for what came, which must not be given back when that goes.
+        self.imports[ref.handle] = lambda: module
         names = list(old.named)
         for name, handle in zip(names, self.ask("resolve", (names,)), strict=True):
             kept = old.named[name]()
@@ -174,7 +188,7 @@ class GraderPeer(Peer):
             if service is None:
                 raise LinkBroken("a service that is none")
             return service(*args[1:])
-        if verb in {"run", "woken", "complain"}:
+        if verb in {"run", "woken", "complain", "handler"}:
             # Numbers of this side's own.
             return super().perform(verb, args, kwargs)
         check = getattr(self, f"may_{verb}", None)

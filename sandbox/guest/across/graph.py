@@ -14,7 +14,7 @@ import pathlib
 import re
 import sys
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from . import tables
@@ -60,10 +60,17 @@ class Objects(Protocol):
 class Encoder:
     """Makes nodes of values, for one message."""
 
+    described: frozenset[int] = frozenset()
+    """Classes that this message describes."""
+    taken: Sequence[Any] = ()
+    """What else is told, once, with this message."""
+
     def __init__(self, objects: Objects) -> None:
         self.nodes: list[Node | None] = []
         self.blob = bytearray()
         self.objects = objects
+        self.numbered: list[int] = []
+        """Containers that get their number with this message."""
         self._index: dict[int, int] = {}
         self._todo: list[tuple[int, Any]] = []
         # A temporary that is gone would give its id to the next.
@@ -130,6 +137,7 @@ class Encoder:
             return ["@", known]
         # The number first: a container may hold itself.
         number = self.objects.share(value)
+        self.numbered.append(number)
         kind = CONTAINERS[type(value)]
         extra: Any = None
         if kind == "deque":
@@ -163,7 +171,8 @@ def elements(value: Any) -> list[Any]:
     """Return what a container holds, read with the builtin's own methods; keys and values in turn."""
     if isinstance(value, dict):
         own = collections.OrderedDict if isinstance(value, collections.OrderedDict) else dict
-        return [part for pair in own.items(value) for part in pair]
+        # In one step: another thread may change it.
+        return [part for pair in list(own.items(value)) for part in pair]
     if isinstance(value, list):
         return list.__getitem__(value, slice(None))
     return list((set if isinstance(value, set) else collections.deque).__iter__(value))
@@ -288,6 +297,8 @@ class Decoder:
         """Return what a slot stands for."""
         if type(slot) is list:
             return self._built[self._number(slot)]
+        if type(slot) is dict:
+            raise LinkBroken("a slot that is none")
         return slot
 
     def values(self, slots: Any) -> list[Any]:

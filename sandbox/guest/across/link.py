@@ -4,14 +4,18 @@ import json
 import select
 import socket
 import struct
-import threading
+from json.encoder import c_make_encoder, encode_basestring_ascii
 from typing import Any, NoReturn
 
 HEADER = struct.Struct(">II")
 MAX_TEXT = 64 * 1024 * 1024
 MAX_BLOB = 256 * 1024 * 1024
 SMALL = 1 << 16
-_encode = json.JSONEncoder(allow_nan=False, separators=(",", ":"), check_circular=False).encode
+_encoder = json.JSONEncoder(allow_nan=False, separators=(",", ":"), check_circular=False)
+# What `encode` makes anew each time.
+_make: Any = c_make_encoder and c_make_encoder(
+    None, _encoder.default, encode_basestring_ascii, None, ":", ",", False, False, False
+)
 
 
 class LinkClosed(Exception):
@@ -26,18 +30,35 @@ def _refuse(what: Any) -> NoReturn:
     raise ValueError(what)
 
 
-# Lists and scalars are all that a message is made of.
-_decode = json.JSONDecoder(parse_constant=_refuse, object_pairs_hook=_refuse).decode
+_scan = json.JSONDecoder(parse_constant=_refuse).scan_once
+
+
+def _encode(message: Any) -> bytes:
+    text = _encoder.encode(message) if _make is None else "".join(_make(message, 0))
+    return text.encode()
+
+
+def _decode(data: bytes) -> Any:
+    text = data.decode()
+    try:
+        message, end = _scan(text, 0)
+    except StopIteration:
+        raise ValueError("no JSON") from None
+    if end != len(text):
+        raise ValueError("something behind the JSON")
+    return message
 
 
 class Link:
-    """One end of the connection. Not safe to use from many threads: `Peer` sees to that."""
+    """One end of the connection. Not safe to use from many threads: see `threads`."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
         self._rest = b""
-        # Notes are sent by any thread, also while another one waits for an answer.
-        self._sending = threading.RLock()
+        self.reading = False
+        """While somebody waits in `receive`."""
+        self.size = 0
+        """Of the last message, in bytes."""
 
     def send(self, message: Any, blob: bytes | bytearray = b"") -> None:
         """Send one message.
@@ -46,19 +67,18 @@ class Link:
             LinkClosed: nobody will read it.
             ValueError: it is larger than the other side would take.
         """
-        text = _encode(message).encode()
+        text = _encode(message)
         if len(text) > MAX_TEXT or len(blob) > MAX_BLOB:
             raise ValueError("more data than fits into one message")
         head = HEADER.pack(len(text), len(blob)) + text
         try:
-            with self._sending:
-                if not blob:
-                    self._socket.sendall(head)
-                elif len(blob) < SMALL:
-                    self._socket.sendall(head + blob)
-                else:
-                    self._socket.sendall(head)
-                    self._socket.sendall(blob)
+            if not blob:
+                self._socket.sendall(head)
+            elif len(blob) < SMALL:
+                self._socket.sendall(head + blob)
+            else:
+                self._socket.sendall(head)
+                self._socket.sendall(blob)
         except OSError:
             raise LinkClosed from None
 
@@ -67,26 +87,24 @@ class Link:
 
         Raises:
             LinkClosed: none will come.
-            LinkBroken: it is too large, or no JSON list of lists and scalars.
+            LinkBroken: it is too large, or no JSON list, or an empty one.
         """
+        self.reading = True
         head = self._read(HEADER.size)
         text_size, blob_size = HEADER.unpack(head)
         if text_size > MAX_TEXT or blob_size > MAX_BLOB:
             raise LinkBroken("a message is too large")
         text = self._read(text_size)
         blob = self._read(blob_size) if blob_size else b""
+        self.size = text_size + blob_size
+        self.reading = False
         try:
-            message = _decode(text.decode())
+            message = _decode(text)
         except (ValueError, RecursionError):
             raise LinkBroken("a message is not JSON") from None
         if type(message) is not list or not message:
             raise LinkBroken("a message is not a list, or an empty one")
         return message, blob
-
-    def wait(self) -> None:
-        """Wait until there is something to receive."""
-        if not self._rest:
-            select.select([self._socket], [], [])
 
     def has_message(self) -> bool:
         """Say whether there is something to receive now."""
@@ -109,7 +127,9 @@ class Link:
             missing = size - len(self._rest)
             if missing > SMALL:
                 return self._read_much(size)
-            self._rest += self._receive(SMALL)
+            # First receive: a handler of a signal may do the same meanwhile.
+            more = self._receive(SMALL)
+            self._rest += more
         data, self._rest = self._rest[:size], self._rest[size:]
         return data
 

@@ -66,6 +66,10 @@ def ref_of(value: Any) -> Ref | None:
             found = _get(value, REF)
         except AttributeError:
             return None
+    if type(value) is types.FunctionType and isinstance(found, Ref):
+        # `functools.wraps` copies it to functions that are none of the other side's.
+        made = found.peer.imports.get(found.handle)
+        return found if made is not None and made() is value else None
     return found if isinstance(found, Ref) else None
 
 
@@ -153,6 +157,11 @@ class BoundMethod:
 
     def __repr__(self) -> str:
         return f"<method {self.method.name!r} of the script>"
+
+
+def doc_of(value: Any) -> Any:
+    """Return what documents a callable of the other side."""
+    return _get(value, REF).peer.ask("get", (value, "__doc__"))
 
 
 def operator(name: str) -> Callable[..., Any]:

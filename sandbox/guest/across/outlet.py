@@ -1,9 +1,11 @@
 """What the script prints: read by the tests' side, and printed there in its place, in order."""
 
+import contextlib
 import os
 import select
 import socket
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +23,8 @@ class Outlet:
         self._when_too_much = when_too_much
         self._total = 0
         self.files: dict[int, Any] = {}
+        # Tests read what is printed while a thread of ours prints it.
+        self._lock = threading.RLock()
 
     def listen(self, out: int, err: int, out_now: int, err_now: int) -> None:
         """Listen to a new process; what the last one left is printed first.
@@ -40,12 +44,17 @@ class Outlet:
 
     def drain(self) -> None:
         """Print all that is there now."""
-        for fd in list(self.files):
-            while self.take(fd):
-                pass
+        with self._lock:
+            for fd in list(self.files):
+                while self.take(fd):
+                    pass
 
     def take(self, fd: int) -> bool:
         """Print a piece; say whether there was one."""
+        with self._lock:
+            return fd in self.files and self._take(fd)
+
+    def _take(self, fd: int) -> bool:
         try:
             data = os.read(fd, CHUNK)
         except BlockingIOError:
@@ -60,7 +69,9 @@ class Outlet:
                 self._when_too_much()
             return True
         stream = self.files[fd]
-        _print(getattr(sys, stream) if isinstance(stream, str) else stream, data)
+        # What tests have put in the place of a stream may do anything.
+        with contextlib.suppress(Exception):
+            _print(getattr(sys, stream) if isinstance(stream, str) else stream, data)
         return True
 
 
@@ -85,12 +96,12 @@ class ListeningLink(Link):
     def _receive(self, size: int) -> bytes:
         poller = select.poll()
         poller.register(self._number, select.POLLIN)
-        for fd in self._outlet.files:
+        for fd in list(self._outlet.files):
             poller.register(fd, select.POLLIN)
         while True:
             ready = [fd for fd, _ in poller.poll()]
             for fd in ready:
-                if fd != self._number and fd in self._outlet.files and not self._outlet.take(fd):
+                if fd != self._number and not self._outlet.take(fd) and fd not in self._outlet.files:
                     poller.unregister(fd)
             if self._number in ready:
                 self._outlet.drain()

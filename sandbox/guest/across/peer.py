@@ -1,5 +1,6 @@
 """One side of the conversation: it asks, it answers, and it keeps what the other side holds of it."""
 
+import _thread
 import collections
 import copy
 import datetime
@@ -20,8 +21,13 @@ from .graph import Decoder, Encoder, Node, Slot
 from .link import Link, LinkBroken, LinkClosed
 from .mirror import INFO, REF, BoundMethod, MirrorType, Ref, RemoteIterator, RemoteMethod
 from .shared import SharedContainers
+from .threads import Threads
 
+_more_threads: Callable[[], int] = _thread._count  # noqa: SLF001 -- the cheapest way to know
 MOST_EXPORTS = 200_000
+KNOWN_BY_HANDLE = frozenset(
+    {"class", "function", "callable", "object", "data", "module", "generator", "coroutine"}
+)
 MOST_KEPT = 5000
 MISSING: Any = object()
 ERROR_STATE = (
@@ -44,13 +50,20 @@ class Peer:
     """Asks and answers over one link. Subclasses say what the other side may ask for."""
 
     def __init__(self, link: Link, step: int) -> None:
-        self.link = link
+        self.link: Link | Threads = link
+        self.threads: Threads | None = None
+        """Once either side has more than its main thread; the link is this one, then."""
+        self._step = step
+        self._abandoned: set[Any] = set()
+        """Questions whose answer nobody waits for any more."""
         self.shared_containers = SharedContainers(step)
         self.imports: dict[int, Any] = {}
         """Handle → weak (or, for classes, lasting) reference to the mirror."""
         self.named: dict[str, Any] = {}
         """Classes and functions of the script, by qualified name."""
         self._received: dict[int, int] = {}
+        self._lost: list[tuple[int, Any]] = []
+        """Mirrors that have gone, and are still to be given back."""
         self._deriving: list[type] = []
         self._lives: dict[int, weakref.ref[Ref]] = {}
         self._kept: collections.deque[int] = collections.deque()
@@ -60,7 +73,7 @@ class Peer:
         self._next_handle = 1
         self._described: set[int] = set()
         self._originals: dict[tuple[int, str], Any] = {}
-        self._lock = threading.RLock()
+        self.sending = threading.RLock()
         self._ids = 0
         self.dead = False
         self._aio: Any = None
@@ -78,20 +91,67 @@ class Peer:
 
     def ask(self, verb: str, values: tuple[Any, ...], kwargs: dict[str, Any] | None = None) -> Any:
         """Ask the other side; return what it answers, or raise what it raised."""
-        with self._lock:
-            if self.dead:
-                raise StaleObject("this object belonged to a process of the script that has ended")
-            number = self.new_id()
+        if self.dead:
+            raise StaleObject("this object belonged to a process of the script that has ended")
+        if self.threads is None and _more_threads():
+            self.enter()
+        number = self.new_id()
+        with self.sending:
             encoder = Encoder(self)
-            extras = self.extras(encoder)
-            names = list(kwargs) if kwargs else []
-            slots = encoder.slots(values)
-            if kwargs:
-                slots += encoder.slots(kwargs.values())
-            here = self.aio.here(encoder) if self._aio is not None or "asyncio" in sys.modules else None
-            self.link.send(["q", number, verb, slots, names, encoder.finish(), extras, here], encoder.blob)
-            del encoder, values, kwargs
+            try:
+                extras = self.extras(encoder)
+                names = list(kwargs) if kwargs else []
+                slots = encoder.slots(values)
+                if kwargs:
+                    slots += encoder.slots(kwargs.values())
+                here = self.aio.here(encoder) if self._aio is not None or "asyncio" in sys.modules else None
+                self.link.send(["q", number, verb, slots, names, encoder.finish(), extras, here], encoder.blob)
+            except BaseException:
+                self._not_sent(encoder)
+                raise
+            if encoder.described:
+                self._sent(encoder)
+        del encoder, values, kwargs, slots, extras
+        try:
             return self._await(number)
+        finally:
+            if self._aio is not None and self.link.has_rest():
+                self.aio.hear_later()
+
+    def enter(self, message: list[Any] | None = None, blob: bytes = b"") -> None:
+        """Have threads of both sides talk at once from now on; hand on the first message that shows it."""
+        with self.sending:
+            if self.threads is None:
+                assert isinstance(self.link, Link)
+                threads = Threads(self, self.link, self._step, self.sending)
+                threads.when_known = self._described.update
+                threads.when_gone = self.shared_containers.gone
+                self.shared_containers.threads = threads
+                self.link = self.threads = threads
+                self.when_threaded()
+        if message is not None:
+            self.threads.hand_on(message, blob)
+        self.threads.read()
+
+    def when_threaded(self) -> None:
+        """Do what is needed once threads talk at once."""
+
+    def when_broken(self, error: LinkBroken) -> None:
+        """Take note that the other side is not honest."""
+
+    def _sent(self, encoder: Encoder) -> None:
+        """Note what the other side has been told about."""
+        if self.threads is None:
+            self._described |= encoder.described
+        else:
+            # Another of its threads may get to see what is sent next before this one sees this.
+            self.threads.seat().told |= encoder.described
+
+    def _not_sent(self, encoder: Encoder) -> None:
+        """Take back what a message that could not be sent would have said."""
+        self.shared_containers.take_back(encoder.numbered, *encoder.taken[:2])
+        for released in encoder.taken[2:]:
+            self._released += released
 
     def new_id(self) -> int:
         """Number a question."""
@@ -100,21 +160,38 @@ class Peer:
 
     def _await(self, number: int) -> Any:
         while True:
-            message, blob = self.link.receive()
-            if message[:1] in (["q"], ["n"]):
+            try:
+                message, blob = self.link.receive()
+            except BaseException:
+                self._abandoned.add(number)
+                raise
+            if message[0] == "q" or message[0] == "n":
                 self.take(message, blob)
                 continue
             if len(message) != 6 or message[0] != "a" or message[1] != number:  # noqa: PLR2004 -- the parts below
-                raise LinkBroken("an answer that nobody has asked for")
+                self.unexpected(message, blob)
+                continue
             _, _, good, slot, nodes, extras = message
             decoder = Decoder(self, nodes, blob)
             self.accept_extras(extras, decoder)
             value = decoder.value(slot)
+            if self.threads is not None:
+                self.threads.decoded()
             if good is True:
                 return value
             if not isinstance(value, BaseException):
                 raise LinkBroken("something was raised that is no exception")
             raise value
+
+    def unexpected(self, message: list[Any], blob: bytes) -> None:
+        """Take a message that is no answer to the question: the first with a route, or too late."""
+        if message[0] in ("Q", "A", "E") and self.threads is None:
+            self.enter(message, blob)
+        elif message[0] == "a" and len(message) == 6 and message[1] in self._abandoned:  # noqa: PLR2004
+            self._abandoned.discard(message[1])
+            self.accept_extras(message[5], Decoder(self, message[4], blob))
+        else:
+            raise LinkBroken("an answer that nobody has asked for")
 
     def operate(self, name: str, value: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Have the other side apply a special method of one of its objects."""
@@ -142,23 +219,24 @@ class Peer:
 
     def take(self, message: list[Any], blob: bytes) -> None:
         """Answer a question, or do what a note says."""
-        if message[:1] == ["q"]:
+        if message[0] == "q":
             self.serve(message, blob)
-        elif message[:1] == ["n"]:
+        elif message[0] == "n":
             self.aio.take(message)
         else:
-            raise LinkBroken("an answer that nobody has asked for")
+            self.unexpected(message, blob)
 
     def hear(self) -> None:
         """Take what has come without having been asked for."""
-        if not self._lock.acquire(blocking=False):
-            # It is for the thread that asks.
+        if self.threads is not None or self.link.reading:
+            # Somebody reads already.
             return
-        try:
-            while self.link.has_message():
-                self.take(*self.link.receive())
-        finally:
-            self._lock.release()
+        while self.link.has_message():
+            self.take(*self.link.receive())
+
+    def noted(self, message: list[Any]) -> bool:
+        """Take a note in the loop of this side that runs; say whether one does."""
+        return self.aio.take_in_loop(message)
 
     def nonsense(self, why: str) -> NoReturn:
         """Refuse an answer that no honest side gives."""
@@ -173,6 +251,8 @@ class Peer:
             decoder = Decoder(self, nodes, blob)
             self.accept_extras(extras, decoder)
             values = decoder.values(slots)
+            if self.threads is not None:
+                self.threads.decoded()
         except CannotCross as exc:
             self.answer(number, False, exc)
             return
@@ -198,16 +278,21 @@ class Peer:
 
     def answer(self, number: int, good: bool, answer: Any) -> None:
         """Send an answer; one that cannot be sent is an error of its own."""
-        with self._lock:
+        if self.threads is None and _more_threads():
+            self.enter()
+        with self.sending:
             self._answer(number, good, answer)
 
     def _answer(self, number: int, good: bool, answer: Any) -> None:
+        encoder = Encoder(self)
         try:
-            encoder = Encoder(self)
             extras = self.extras(encoder)
             slot = encoder.slot(answer)
             self.link.send(["a", number, good, slot, encoder.finish(), extras], encoder.blob)
+            if encoder.described:
+                self._sent(encoder)
         except (CannotCross, ValueError, RecursionError, MemoryError) as exc:
+            self._not_sent(encoder)
             encoder = Encoder(self)
             slot = encoder.slot(CannotCross(f"this answer ({type(exc).__name__}: {exc})"))
             self.link.send(["a", number, False, slot, encoder.finish(), None])
@@ -308,6 +393,9 @@ class Peer:
     def do_woken(self, number: int) -> None:
         self.aio.woken(number)
 
+    def do_handler(self, number: int, handler: Any) -> None:
+        self.aio.set_handler(number, handler)
+
     def do_complain(self, number: int, message: str, error: Any) -> None:
         self.aio.hear_complaint(number, message, error)
 
@@ -322,6 +410,8 @@ class Peer:
     def extras(self, encoder: Encoder) -> list[Any] | None:
         """Tell what has changed here, is not held any more, and was given back."""
         shared = self.shared_containers
+        if self._lost:
+            self._give_back()
         told = self.tell(encoder)
         if not shared and not self._released and told is None:
             return None
@@ -329,6 +419,7 @@ class Peer:
         changes = shared.changes(encoder) if shared else []
         unheld = shared.unheld() if shared else []
         released, self._released = self._released, []
+        encoder.taken = [changes, unheld, released]
         if changes or unheld or released or told is not None:
             return [changes, unheld, released, told]
         return None
@@ -348,20 +439,37 @@ class Peer:
             raise LinkBroken("extras with parts missing")
         changes, unheld, released, told = extras
         self.shared_containers.apply(changes, decoder)
-        self.shared_containers.forget(unheld)
-        for pair in released if type(released) is list else ():
-            if type(pair) is list and len(pair) == 2 and all(type(part) is int for part in pair):  # noqa: PLR2004
-                self._release(*pair)
+        pairs = [
+            pair
+            for pair in (released if type(released) is list else ())
+            if type(pair) is list and len(pair) == 2 and all(type(part) is int for part in pair)  # noqa: PLR2004
+            if pair[0] in self._exports
+        ]
+        if self.threads is None:
+            self.shared_containers.forget(unheld)
+            self._release(pairs)
+        else:
+            if pairs:
+                self.threads.later(lambda: self._release(pairs))
+            if unheld:
+                self.threads.later(lambda: self.shared_containers.forget(unheld))
         if told is not None:
             self.told(decoder.value(told))
 
-    def _release(self, handle: int, count: int) -> None:
-        entry = self._exports.get(handle)
-        if entry is not None:
-            entry[1] -= count
-            if entry[1] <= 0:
-                del self._exports[handle]
-                self._handles.pop(id(entry[0]), None)
+    def _release(self, pairs: list[list[int]]) -> None:
+        ended = []
+        with self.sending:
+            for handle, count in pairs:
+                entry = self._exports.get(handle)
+                if entry is not None:
+                    entry[1] -= count
+                    if entry[1] <= 0:
+                        del self._exports[handle]
+                        self._handles.pop(id(entry[0]), None)
+                        ended.append(entry)
+        # What happens when they go may take its time: not under the lock.
+        for entry in ended:
+            awaiting.let_go(entry[0])
 
     def shared_id(self, value: Any) -> int | None:
         return self.shared_containers.number_of(value)
@@ -413,7 +521,8 @@ class Peer:
         known = self.shared_id(value)
         if known is not None:
             return ["@", known]
-        return ["array", self.share(value), encoder.content(value)]
+        encoder.numbered.append(self.share(value))
+        return ["array", encoder.numbered[-1], encoder.content(value)]
 
     def own_node(self, value: Any, encoder: Encoder) -> Node:
         """Make the node of an object of this side."""
@@ -444,12 +553,6 @@ class Peer:
         awaited = awaiting.node_kind(value)
         if awaited is not None:
             return self._awaitable_node(value, awaited)
-        if kind is types.GeneratorType:
-            return [
-                "generator",
-                self.export(value),
-                value.gi_frame is not None and value.gi_frame.f_lasti > 0,
-            ]
         node = self._loop_node(value) if "asyncio" in sys.modules else None
         if node is not None:
             return node
@@ -458,7 +561,7 @@ class Peer:
         base = describe.data_base(kind)
         if base is not None:
             return self._data_node(value, base, encoder)
-        flavour = awaiting.flavour_of(value) if hasattr(kind, "__call__") else 0
+        flavour = awaiting.flavour_of(value) if callable(value) else 0
         return ["object", self.export(value), encoder.slot(kind), flavour]
 
     def _loop_node(self, value: Any) -> Node | None:
@@ -474,7 +577,8 @@ class Peer:
 
     def _awaitable_node(self, value: Any, kind: str) -> Node:
         if kind == "generator":
-            return [kind, self.export(value), False]
+            started = type(value) is types.GeneratorType and value.gi_frame is not None and value.gi_frame.f_lasti > 0
+            return [kind, self.export(value), started]
         if kind == "awaitable":
             kind, value = "coroutine", awaiting.wait_for(value)
         return [kind, self.export(value), str(value.__name__), str(value.__qualname__)]
@@ -494,6 +598,7 @@ class Peer:
             if known is not None:
                 return ["@", known]
             number = self.share(value)
+            encoder.numbered.append(number)
             return ["held", self.export(value), encoder.slot(type(value)), number, encoder.content(value)]
         data = encoder.slot(describe.read_data(value, base))
         return ["data", self.export(value), encoder.slot(type(value)), data]
@@ -531,7 +636,7 @@ class Peer:
 
     def is_more_than_a_function(self, value: Any) -> bool:
         """Say whether a function has attributes that the other side may ask for."""
-        return bool(vars(value))
+        return bool(set(vars(value)) - {"__wrapped__", "__signature__"})
 
     def exports_errors(self, plain: bool) -> bool:
         """Say whether an error keeps its identity when it comes back."""
@@ -551,9 +656,11 @@ class Peer:
         if isinstance(kind, MirrorType):
             raise CannotCross(f"class {kind.__name__}")
         handle = self.export(kind)
-        if handle in self._described:
+        if handle in self._described or handle in encoder.described:
             return ["class", handle]
-        self._described.add(handle)
+        if self.threads is not None and handle in self.threads.seat().told:
+            return ["class", handle]
+        encoder.described |= {handle}
         return ["class", handle, *describe.of_class(kind, encoder)]
 
     def export(self, value: Any) -> int:
@@ -602,6 +709,10 @@ class Peer:
         make = getattr(self, f"take_{node[0]}", None)
         if make is None:
             raise LinkBroken("a value of no known kind")
+        if self.threads is not None and node[0] in KNOWN_BY_HANDLE:
+            # Two threads must not make two of what is one.
+            with self.sending:
+                return make(decoder, *node[1:])
         return make(decoder, *node[1:])
 
     def take_yours(self, _: Decoder, handle: Any) -> Any:
@@ -632,6 +743,8 @@ class Peer:
         known = self.imports.get(handle) if type(handle) is int else None
         if known is not None:
             return known()
+        if not parts and self.threads is not None:
+            raise CannotCross("an object of a class that another thread is only about to get to know")
         if not parts:
             raise LinkBroken("a class that was never described")
         kind = self._make_class(decoder, Ref(self, handle), *parts)
@@ -756,7 +869,9 @@ class Peer:
             for name in dir(cls)
             if name in tables.DUNDERS and getattr(object, name, None) is not getattr(cls, name)
         ]
-        space = {INFO: None, "__mendbench_made__": True, "__module__": cls.__module__}
+        space: dict[str, Any] = {INFO: None, "__mendbench_made__": True, "__module__": cls.__module__}
+        if "__call__" in dunders:
+            space["__doc__"] = property(mirror.doc_of)
         return MirrorType.make(
             cls.__name__, (mirror.MirrorObject,), space | {name: mirror.operator(name) for name in dunders}
         )
@@ -908,16 +1023,25 @@ class Peer:
     def _known(self, handle: Any) -> Any:
         if type(handle) is not int:
             raise LinkBroken("a handle that is no number")
-        self._received[handle] = self._received.get(handle, 0) + 1
         found = self.imports.get(handle)
-        return None if found is None else found()
+        # Held before it is counted: what is counted for one that goes now would be given back.
+        known = None if found is None else found()
+        self._received[handle] = self._received.get(handle, 0) + 1
+        return known
 
     def _remember(self, handle: int, made: Any) -> Any:
         try:
-            self.imports[handle] = weakref.ref(made, lambda _: self._forget(handle))
+            self.imports[handle] = weakref.ref(made, lambda gone: self._lost.append((handle, gone)))
         except TypeError:
             self.imports.pop(handle, None)
         return made
+
+    def _give_back(self) -> None:
+        while self._lost:
+            handle, gone = self._lost.pop()
+            # Unless there is another one by now, for which the same count stands.
+            if self.imports.get(handle) is gone:
+                self._forget(handle)
 
     def _forget(self, handle: int) -> None:
         self.imports.pop(handle, None)

@@ -5,10 +5,14 @@ it by a number, compare it with what it last was, and send what has changed alon
 """
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from .errors import CannotCross
 from .graph import Decoder, Encoder, array_of, elements, is_array, refill, same
 from .link import LinkBroken
+
+if TYPE_CHECKING:
+    from .threads import Threads
 
 MOST = 400
 """Past this many the oldest are forgotten: they go on as copies."""
@@ -16,10 +20,14 @@ UPDATE_PARTS = 2
 
 
 class _Entry:
-    __slots__ = ("before", "value")
+    __slots__ = ("arrival", "before", "leaving", "value")
 
     def __init__(self, value: Any) -> None:
         self.value = value
+        self.arrival = 0
+        """With which message its content came."""
+        self.leaving = False
+        """While the other side may still name it."""
         self.before = state(value)
 
 
@@ -53,7 +61,10 @@ class SharedContainers:
         self._next = step
         self._entries: dict[int, _Entry] = {}
         self._numbers: dict[int, int] = {}
+        self._unsaid: list[int] = []
         self.on = True
+        self.threads: Threads | None = None
+        """Once threads talk at once: messages cross, then."""
 
     def __bool__(self) -> bool:
         return bool(self._entries)
@@ -81,6 +92,8 @@ class SharedContainers:
     def get(self, number: Any) -> Any:
         """Return the container with this number."""
         entry = self._entries.get(number) if type(number) is int else None
+        if entry is None and self.threads is not None:
+            raise CannotCross("a container that is not shared any more")
         if entry is None:
             raise LinkBroken("a container that is not shared")
         return entry.value
@@ -89,7 +102,7 @@ class SharedContainers:
         """Encode what has changed on this side since the last message."""
         found: list[Any] = []
         for number, entry in list(self._entries.items()):
-            if not is_same(entry.value, entry.before):
+            if not entry.leaving and not is_same(entry.value, entry.before):
                 entry.before = state(entry.value)
                 found.append([number, encoder.content(entry.value)])
         return found
@@ -102,27 +115,69 @@ class SharedContainers:
             if type(change) is not list or len(change) != UPDATE_PARTS:
                 raise LinkBroken("a change that says nothing")
             entry = self._entries.get(change[0]) if type(change[0]) is int else None
-            if entry is not None:
+            if entry is not None and self._is_news(entry):
                 try:
                     _replace(entry.value, change[1], decoder)
                 except (TypeError, ValueError, AttributeError, ArithmeticError) as exc:
                     raise LinkBroken(f"a change that cannot be: {exc!s:.100}") from exc
                 entry.before = state(entry.value)
 
+    def _is_news(self, entry: _Entry) -> bool:
+        """Say whether no later message about this container has been read before this one."""
+        if self.threads is None:
+            return True
+        arrival = self.threads.seat().arrival
+        if arrival < entry.arrival:
+            return False
+        entry.arrival = arrival
+        return True
+
     def forget(self, numbers: Any) -> None:
         """Forget containers that the other side does not hold any more."""
-        for number in numbers if type(numbers) is list else ():
+        found = [number for number in numbers if type(number) is int] if type(numbers) is list else []
+        for number in found:
             self._drop(number)
+        if self.threads is not None:
+            self.threads.forgotten(found)
+
+    def gone(self, numbers: list[int]) -> None:
+        """Forget for good what the other side has forgotten too, and will not name any more."""
+        for number in numbers:
+            entry = self._entries.get(number) if type(number) is int else None
+            if entry is not None and entry.leaving:
+                self._drop(number)
+
+    def take_back(self, numbered: list[int], changed: Any = (), unheld: Any = ()) -> None:
+        """Undo what a message that was never sent would have told."""
+        for number in numbered:
+            self._drop(number)
+        for number, _ in changed:
+            if number in self._entries:
+                self._entries[number].before = [self]
+        self._unsaid += unheld
 
     def unheld(self) -> list[int]:
         """Forget, and name, what nobody on this side holds any more, and the oldest of too many."""
-        found = [number for number, entry in self._entries.items() if sys.getrefcount(entry.value) <= UNHELD]
-        rest = len(self._entries) - len(found)
+        entries = [(number, entry) for number, entry in list(self._entries.items()) if not entry.leaving]
+        found = [number for number, entry in entries if sys.getrefcount(entry.value) <= UNHELD]
+        rest = len(entries) - len(found)
         if rest > MOST:
-            found += [number for number in self._entries if number not in set(found)][: rest - MOST]
+            known = set(found)
+            found += [number for number, _ in entries if number not in known][: rest - MOST]
+        del entries
         for number in found:
+            self._leave(number)
+        unsaid, self._unsaid = self._unsaid, []
+        return found + unsaid
+
+    def _leave(self, number: int) -> None:
+        if self.threads is None:
             self._drop(number)
-        return found
+            return
+        # The other side may be naming it just now; it says when it will not any more.
+        entry = self._entries[number]
+        entry.leaving = True
+        self._numbers.pop(id(entry.value), None)
 
     def clear(self) -> None:
         """Forget everything."""
@@ -131,8 +186,8 @@ class SharedContainers:
 
     def _drop(self, number: Any) -> None:
         entry = self._entries.pop(number, None) if type(number) is int else None
-        if entry is not None:
-            self._numbers.pop(id(entry.value), None)
+        if entry is not None and self._numbers.get(id(entry.value)) == number:
+            del self._numbers[id(entry.value)]
 
 
 def _replace(value: Any, content: Any, decoder: Decoder) -> None:
