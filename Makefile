@@ -73,6 +73,10 @@ test-flags: $(DEV_STAMP) ## Take each hardening flag away in turn: some hostile 
 test-reuse: $(DEV_STAMP) ## Run every hostile script in containers that are used again
 	$(call with_sandbox,MENDBENCH_ABUSE_MODE=reuse exec .venv/bin/pytest tests/abuse/test_hostile_scripts.py $(ARGS))
 
+.PHONY: test-process
+test-process: $(DEV_STAMP) ## Run every hostile script at level process
+	$(call with_sandbox,MENDBENCH_ABUSE_LEVEL=process exec .venv/bin/pytest tests/abuse/test_hostile_scripts.py tests/abuse/test_traces.py $(ARGS))
+
 .PHONY: lint
 lint: $(DEV_STAMP) ## Check style and format
 	@.venv/bin/ruff check

@@ -14,11 +14,17 @@ from typing import Any
 from . import kernel
 from .child import Child
 from .drain import Lines, read_now
-from .supervise import GRACE_S, Facts, Supervisor, parse_event
+from .supervise import GRACE_S, REAP_S, Facts, ReapError, Supervisor, parse_event
+from .zygote import SpawnError
 
 SHARE = 0.75
 """Of what is left of its limits, a test may use this much before the script's process is ended for it."""
 MESSAGE = 4096
+CPU_SLACK_S = 1.6
+"""The warden's own limit is 1.5 s later than the kernel's, whose account is not read in the same moment."""
+MOST_CPU_S = 1000.0
+LAST_WORDS = frozenset({"finish", "import_failed", "refused", "end"})
+"""After these the tests' process leaves, and that of the script goes with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +41,8 @@ class End:
         """Say it in words."""
         if self.reason in {"wall", "cpu"}:
             return f"the script's process was ended: its share of the {self.reason} time was used up"
+        if self.reason == "closed":
+            return "the script's process closed its connection to the tests"
         if self.signal is not None:
             return f"the script's process died of signal {self.signal}"
         return f"the script's process ended with exit status {self.exit_code}"
@@ -47,6 +55,8 @@ class Candidate:
         self.child = child
         self.lines = Lines(self._on_line)
         self.settled = False
+        self.begun_cpu: float | None = None
+        """CPU seconds that it had used when the script began in it."""
         self.reason = ""
         """Why the warden kills it, if it does."""
         self.pidfd = -1
@@ -90,11 +100,13 @@ class Duo(Supervisor):
         self._start, self._uid, self._compiled = start, uid, compiled
         self.ends: list[End] = []
         self.refused_to_compile = False
+        self._has_compiled = False
         self._candidate: Candidate | None = None
         self._gifts: list[int] = []
         self._tests_left = 0
         self._test_since: tuple[float, float] | None = None
         self._begun_cpu = 0.0
+        self._is_leaving = False
         self._poll = select.poll()
         self._oom_before = self._before.oom_kills
 
@@ -128,6 +140,17 @@ class Duo(Supervisor):
         except OSError:
             self._candidate.pidfd = -1
 
+    def _launch_again(self) -> bool:
+        """Start the next; False where the script has left no memory for it."""
+        try:
+            self._launch()
+        except SpawnError:
+            if not kernel.rose(self._before.oom_kills, kernel.Counters.read().oom_kills):
+                raise
+            self._facts.killed_for = "memory"
+            return False
+        return True
+
     def _on_ready(self, fd: int, poller: "select.poll") -> None:
         candidate = self._candidate
         if fd == self._control.fileno():
@@ -158,6 +181,7 @@ class Duo(Supervisor):
         elif kind == "flood":
             self._facts.killed_for = "output"
         else:
+            self._is_leaving |= kind in LAST_WORDS
             if kind == "start":
                 self._test_since = time.monotonic(), kernel.cpu_s() or 0.0
             elif kind == "test":
@@ -167,12 +191,23 @@ class Duo(Supervisor):
 
     def _on_candidate(self, event: dict[str, Any]) -> None:
         if event["event"] == "begin":
-            used = event.get("cpu_s")
-            self._begun_cpu += used if isinstance(used, float) else 0.0
+            self._note_beginning(event.get("cpu_s"))
             return
         told = self._compiled(event)
         if told is not None and self._gifts:
+            self._has_compiled = True
             self._tell(told, with_link=True)
+
+    def _note_beginning(self, used: object) -> None:
+        # The first one is our own word; the script's pipe is the same.
+        candidate = self._candidate
+        if candidate is None:
+            return
+        if candidate.begun_cpu is not None:
+            candidate.lines.broken = "the run began twice"
+            return
+        candidate.begun_cpu = used if isinstance(used, float) and 0 <= used < MOST_CPU_S else 0.0
+        self._begun_cpu += candidate.begun_cpu
 
     def _hear(self, poller: "select.poll") -> None:
         try:
@@ -191,7 +226,10 @@ class Duo(Supervisor):
             self._tell({"reason": end.reason, "message": end.message})
         elif what == "new":
             self._bury("closed")
-            self._launch()
+            if not self._launch_again():
+                return
+            # What the next test needs before it can begin is the next test's.
+            self._test_since = time.monotonic(), kernel.cpu_s() or 0.0
             self._tell({}, with_link=True)
 
     def _has_ended(self) -> bool:
@@ -203,11 +241,9 @@ class Duo(Supervisor):
 
     def _tell(self, what: dict[str, Any], *, with_link: bool = False) -> None:
         fds = self._gifts if with_link else []
-        try:
+        # Where it has gone, the next look at it says so.
+        with contextlib.suppress(OSError):
             socket.send_fds(self._control, [json.dumps(what).encode()], fds)
-        except OSError:
-            # It has gone; the next look at it says so.
-            pass
         for fd in fds:
             os.close(fd)
         if with_link:
@@ -218,10 +254,12 @@ class Duo(Supervisor):
     def _check(self) -> None:
         super()._check()
         candidate = self._candidate
-        if self._ended or candidate is None:
+        if self._ended or self._is_leaving or candidate is None:
             return
         if os.waitid(os.P_PID, candidate.child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
             self._bury("")
+            # Its compiler has died: the tests' process would wait for its word.
+            self.refused_to_compile |= not self._has_compiled
         elif self._test_since is not None and self._test_took_too_long(*self._test_since):
             self._bury(candidate.reason)
 
@@ -255,15 +293,15 @@ class Duo(Supervisor):
         candidate, self._candidate = self._candidate, None
         if candidate is None:
             return
-        if not reason:
-            # Its last words are in the pipe by now.
-            read_now(candidate.child.report, candidate.lines.feed, 1 << 20)
+        # What it has said until now is in the pipe.
+        read_now(candidate.child.report, candidate.lines.feed, 1 << 20)
         self._let_go_of(candidate)
-        status = self._kill_and_wait(candidate.child.pid)
+        status, used = self._kill_and_wait(candidate.child.pid)
         died_of = os.WTERMSIG(status) if os.WIFSIGNALED(status) and not reason else None
         code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else None
-        self._end(reason or self._reason_of(died_of), died_of, code)
-        if not candidate.settled:
+        reason = reason or self._reason_of(died_of, used - (candidate.begun_cpu or 0.0))
+        self.ends.append(End(reason=reason, signal=died_of, exit_code=code))
+        if not candidate.settled and reason != "memory":
             raise RuntimeError("the script's process ended before it was one")
 
     def _let_go_of(self, candidate: Candidate) -> None:
@@ -277,31 +315,42 @@ class Duo(Supervisor):
                     self._poll.unregister(fd)
                 os.close(fd)
 
-    def _end(self, reason: str, died_of: int | None, code: int | None) -> None:
-        self.ends.append(End(reason=reason, signal=died_of, exit_code=code))
-
-    def _reason_of(self, died_of: int | None) -> str:
+    def _reason_of(self, died_of: int | None, used: float) -> str:
         oom_now = kernel.Counters.read().oom_kills
         if died_of == signal.SIGKILL and kernel.rose(self._oom_before, oom_now):
             self._oom_before = oom_now
             return "memory"
-        if died_of == signal.SIGXCPU:
+        # Anybody may send these signals: the kernel does when the time is used up.
+        if died_of in {signal.SIGXCPU, signal.SIGKILL} and used >= self._bounds.cpu_s - CPU_SLACK_S:
             return "cpu"
         return "exit" if died_of is None else "signal"
 
-    def _kill_and_wait(self, pid: int) -> int:
-        """Kill all of the script's user, reap them, and return how the first of them ended."""
-        found = 0
-        deadline = time.monotonic() + 5.0
-        waiting = True
-        while waiting and time.monotonic() < deadline:
-            kernel.kill_all_of(self._uid)
-            each, status, usage = os.wait4(pid, 0)
-            if each == pid:
-                found, waiting = status, False
-                self._facts.cpu_s += usage.ru_utime + usage.ru_stime
-                self._facts.max_rss_bytes = max(self._facts.max_rss_bytes, usage.ru_maxrss * 1024)
-        return found
+    def _kill_and_wait(self, pid: int) -> tuple[int, float]:
+        """Kill and reap all of the script's user; return how `pid` ended and its CPU seconds."""
+        kernel.kill_all_of(self._uid)
+        status, used = self._wait_for(pid, 0) or (0, 0.0)
+        deadline = time.monotonic() + REAP_S
+        # Each of them takes a place that the next process may need.
+        while others := kernel.others(self._spare | {self._child.pid}):
+            if time.monotonic() > deadline:
+                raise ReapError(f"processes of user {self._uid} cannot be killed")
+            for each in others:
+                self._wait_for(each, os.WNOHANG)
+            time.sleep(0.001)
+        return status, used
+
+    def _wait_for(self, pid: int, how: int) -> tuple[int, float] | None:
+        """Reap a process if it has ended and is this one's child."""
+        try:
+            found, status, usage = os.wait4(pid, how)
+        except ChildProcessError:
+            return None
+        if not found:
+            return None
+        used = usage.ru_utime + usage.ru_stime
+        self._facts.cpu_s += used
+        self._facts.max_rss_bytes = max(self._facts.max_rss_bytes, usage.ru_maxrss * 1024)
+        return status, used
 
     def _finish(self) -> None:
         candidate = self._candidate
@@ -309,7 +358,8 @@ class Duo(Supervisor):
             delay = kernel.run_delay_s(candidate.child.pid) or 0.0
             os.kill(candidate.child.pid, signal.SIGKILL)
             if candidate.pidfd >= 0:
-                select.select([candidate.pidfd], [], [], GRACE_S)
+                # Giving much memory back takes a while.
+                select.select([candidate.pidfd], [], [], REAP_S)
             self._let_go_of(candidate)
         else:
             delay = 0.0

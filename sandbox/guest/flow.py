@@ -27,7 +27,7 @@ CPU_SLACK_S = 0.1
 KEPT_AT_MOST = 128 * 1024
 PLAIN_ENDS = (0, 5)
 """pytest's exit statuses when it has collected something, and nothing."""
-KILLED_BY = {"wall": "wall", "cpu": "cpu", "output": "output"}
+KILLED_BY = {"wall": "wall", "cpu": "cpu", "output": "output", "memory": "memory"}
 
 
 class WardenError(Exception):
@@ -59,6 +59,7 @@ class _Flow:
         self._names: dict[str, Any] = {"names": {}, "exported": None}
         self._result: dict[str, Any] = {"tests_error": "", "tests": [], "evidence": None, "flags": []}
         self._clean = True
+        self._full = False
 
     def run(self) -> Done:
         if self._job["level"] == "process":
@@ -161,11 +162,14 @@ class _Flow:
         facts = self._watched(done.duo)
         self._result |= done.facts()
         if done.report is None:
+            if self._result["compiled"]["ok"] and not self._result["tests_error"]:
+                self._refuse(f"collecting the tests {_how_it_ended(facts)} before it was done")
             return
         if not facts.began:
             ended = f"the tests' process {_how_it_ended(facts)} before the script began"
             raise WardenError(f"{ended}: {_last_words(facts)}")
         self._clean &= not done.duo.ends
+        self._full = done.found_full
         self._note(facts, done.report.exception, done.duo.ends)
         self._result["tests"] = done.report.tests(facts)
         self._result["evidence"] = done.report.evidence(facts)
@@ -243,7 +247,7 @@ class _Flow:
             "stdout": facts.out,
             "stderr": facts.err,
         }
-        full = any(kernel.is_full(folder) for folder in ("/work", "/tmp", "/dev/shm"))  # noqa: S108
+        full = self._full or any(kernel.is_full(folder) for folder in ("/work", "/tmp", "/dev/shm"))  # noqa: S108
         found = {
             "pids_exhausted": facts.pids_denied,
             "disk_full": full,

@@ -32,6 +32,8 @@ def own_folder(name: str, uid: int, files: Mapping[str, bytes] | None = None, mo
     """Make a folder in /work that belongs to `uid`; the warden lacks the capability to give one away."""
     path = WORK / name
     if path.exists():
+        with _as_user(uid):
+            path.chmod(mode)
         return str(path)
     with _as_user(uid):
         path.mkdir(mode=0o700)

@@ -5,6 +5,7 @@ import os
 import socket
 from typing import Any
 
+from . import kernel
 from .child import Child, Plan
 from .compiling import UNCOMPILED, suspicious_flags
 from .duo import Duo
@@ -39,6 +40,8 @@ class Process:
         self._compiled: dict[str, Any] | None = None
         self._names: dict[str, Any] | None = None
         self.report: RunReport | None = None
+        self.found_full = False
+        """The disk was full before the tests were removed from it."""
         self._why_not = ""
         self._scanned: dict[str, Any] | None = None
         self._seen: list[str] = []
@@ -57,7 +60,8 @@ class Process:
 
     def facts(self) -> dict[str, Any]:
         """What is to be said even of a run that never began."""
-        missing = {**UNCOMPILED, "message": "the compiler ended without a word"}
+        ended = self.duo.ends[0].message if self.duo.ends else "no process of the script came to it"
+        missing = {**UNCOMPILED, "message": f"compiling the script ended without a word: {ended}"}
         found = self._compiled or missing
         numbers = {key: found.get(key) for key in ("line", "column")}
         return {
@@ -106,6 +110,8 @@ class Process:
 
     def _start_candidate(self) -> tuple[Child, list[int]]:
         """Start one; return the tests' side of the link and of two more streams with it."""
+        # The last one may have locked itself out, and with it every next one.
+        own_folder("run", self._users.run, mode=0o777)
         ours, theirs = socket.socketpair()
         (out, out_end), (err, err_end) = os.pipe(), os.pipe()
         spec = {"script": self._job["script"], "seed": self._job["hash_seed"], "cpu_s": self._cpu_s}
@@ -158,6 +164,7 @@ class Process:
 
     def _remove_tests(self) -> None:
         """Leave no test on the disk once they are loaded: no link of the script can lead to one."""
+        self.found_full = kernel.is_full(str(CODE))
         for path in self._files:
             path.unlink(missing_ok=True)
 
@@ -169,4 +176,5 @@ class Process:
             self._why_not = "two tests have the same id"
         else:
             self.report = RunReport(ids, self._first, self._last)
-            self.duo.expect(len(ids))
+            # The first two canaries run before them.
+            self.duo.expect(len(ids) + 2)

@@ -117,7 +117,8 @@ class Recorder:
         items[:] = [item for item in items if self._wanted(item)]
         for item in items:
             # Nobody reads pytest's own text of a failure, and it takes longer than most tests.
-            setattr(item, "repr_failure", _no_text)  # noqa: B010 -- of this item alone
+            for name in ("repr_failure", "_repr_failure_py"):
+                setattr(item, name, _no_text)
         self._reporter.send("collected", ids=[suite.short_id(item.nodeid) for item in items])
 
     def _wanted(self, item: pytest.Item) -> bool:
@@ -175,7 +176,7 @@ class Recorder:
             self._record["got"], self._record["expected"] = self._compared
 
 
-def _no_text(_excinfo: object) -> str:
+def _no_text(_excinfo: object, style: object = None) -> str:  # noqa: ARG001 -- pytest's name
     return ""
 
 

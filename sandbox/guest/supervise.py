@@ -44,7 +44,7 @@ class Facts:
     exit_code: int | None = None
     signal: int | None = None
     killed_for: str = ""
-    """Why the warden killed it: wall, cpu, output, startup, report or nothing."""
+    """Why the warden killed it: wall, cpu, output, memory, startup, report, compile or nothing."""
     settled: bool = False
     """It became what it was planned to be; before that every failure is ours."""
     began: bool = False
@@ -65,6 +65,9 @@ class Facts:
     def clean(self) -> bool:
         """It ended by itself, with nothing left behind and no limit touched."""
         touched = self.oom or self.pids_denied or self.leftover
+        if self.killed_for == "compile":
+            # Nothing of the script has run.
+            return not (touched or self.report_fault)
         return not (self.killed_for or self.report_fault or touched) and self.signal is None
 
 

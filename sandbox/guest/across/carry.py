@@ -1,5 +1,6 @@
 """What tests change around the script: the environment, the folder, random numbers, patched libraries."""
 
+import contextlib
 import os
 import random
 import subprocess
@@ -161,7 +162,9 @@ class Carrier:
             return
         variables, folder = told
         if folder.startswith(places.SHARED) and os.path.realpath(folder) == folder and os.path.isdir(folder):
-            os.chdir(folder)
+            # It may be closed to this side.
+            with contextlib.suppress(OSError):
+                os.chdir(folder)
         for name, value in variables.items():
             if type(name) is not str or name.startswith(FROM_SCRIPT) or "=" in name or "\0" in name:
                 continue

@@ -19,8 +19,9 @@ from ..report import describe
 from ..run_shared import Recorder, leave
 from . import inspecting, places
 from .carry import Carrier
-from .errors import HINT, CandidateEnded, CannotCross
+from .errors import HINT, CandidateEnded, CannotCross, StaleObject
 from .grader_peer import GraderPeer
+from .link import Link
 from .outlet import ListeningLink, Outlet
 from .questions import Questions
 from .services import services
@@ -31,6 +32,7 @@ RUNS_TEXT = frozenset(
     {"eval", "exec", "compile", "__import__", "runpy", "marshal", "shelve", "cloudpickle", "dill"}
 )
 """What a test would use to run text, or bytes, that the script gave it."""
+UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
 LOADS = frozenset({"pickle", "_pickle"})
 OUTCOMES = {"wall": "timed_out", "cpu": "timed_out"}
 
@@ -46,16 +48,21 @@ class Grader(Recorder):
 
     def __init__(self) -> None:
         """Learn from the warden what is to be run."""
-        super().__init__()
+        try:
+            super().__init__()
+        except UNREADABLE as exc:
+            self._reporter.mark(self._spec["token"])
+            self._refuse_unreadable(exc)
         # Whatever a test is made to write into a pipe by a link, it has not this word.
         self._reporter.mark(self._spec["token"])
         self._control = socket.socket(fileno=CONTROL_FD)
-        self._tree = ast.parse(self.source)
-        self._identifiers = frozenset(_identifiers(self._tree))
+        self._identifiers: frozenset[str] = frozenset()
         self._outlet = Outlet(self._spec["output_hard_bytes"], self._too_much)
         self._carrier = Carrier()
         self._peer: GraderPeer | None = None
         self._ended: dict[str, Any] | None = None
+        self._lost: dict[str, Any] | None = None
+        """Why there is no process of the script for this test."""
         self._ending = threading.RLock()
 
     # The beginning
@@ -64,11 +71,13 @@ class Grader(Recorder):
         """Collect, let the script run, and leave the rest to pytest."""
         try:
             self._compile_tests(session.config)
-        except SyntaxError as exc:
-            self._refuse(f"the tests do not compile: {type(exc).__name__}: {exc.msg} (line {exc.lineno})")
-        why = _refused(self._tree)
+        except UNREADABLE as exc:
+            self._refuse_unreadable(exc)
+        tree = ast.parse(self.source)
+        why = _refused(tree)
         if why:
             self._refuse(why)
+        self._identifiers = frozenset(_identifiers(tree))
         told, fds = self._hear()
         self._collect_first(session, told)
         self._close_the_house()
@@ -98,6 +107,11 @@ class Grader(Recorder):
         session.items, session.testscollected, session.testsfailed = [], 0, 0
         for name in ("test_solution", "solution"):
             sys.modules.pop(name, None)
+
+    def _refuse_unreadable(self, exc: BaseException) -> NoReturn:
+        line = f" (line {exc.lineno})" if isinstance(exc, SyntaxError) else ""
+        message = exc.msg if isinstance(exc, SyntaxError) else str(exc)
+        self._refuse(f"the tests do not compile: {type(exc).__name__}: {message}{line}")
 
     def _refuse(self, why: str) -> NoReturn:
         self._reporter.send("refused", why=why)
@@ -168,17 +182,21 @@ class Grader(Recorder):
 
     def _start_afresh(self) -> None:
         """Have the script's process started anew, for the next test."""
-        self._ended = None
+        self._ended = self._lost = None
         _, fds = self._ask_warden("new")
         old, module = self._peer, sys.modules["solution"]
         self._connect(fds)
         assert self._peer is not None
         assert old is not None
+        if isinstance(old.link, Link):
+            old.link.close()
         try:
             fresh = self._peer.ask("import", ())
             self._peer.take_over(old, module, fresh)
-        except BaseException:  # noqa: BLE001 -- it could be imported before; now every test that needs it fails
+        except BaseException as exc:  # noqa: BLE001 -- it could be imported before; now every test that needs it fails
             self._peer.dead = True
+            again = f"the script could not be imported again: {type(exc).__name__}"
+            self._lost, self._ended = self._ended or {"message": again}, None
         self._carrier.again()
 
     # The tests
@@ -203,6 +221,8 @@ class Grader(Recorder):
             self._flag("swallows_failures")
             call.excinfo = pytest.ExceptionInfo.from_exception(within)
         report = yield from super().pytest_runtest_makereport(call)
+        if self._lost is not None and call.excinfo is not None and call.excinfo.errisinstance(StaleObject):
+            self._ended = self._lost
         if self._ended is not None:
             outcome = OUTCOMES.get(str(self._ended.get("reason")), "crashed")
             self._record |= {"outcome": outcome, **self._end_as_error()}

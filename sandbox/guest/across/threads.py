@@ -67,6 +67,7 @@ class Seat:
         """Classes that have been described to it, and perhaps to no other thread yet."""
         self.is_new = when_left is not None
         self.busy = False
+        self.waiting = False
         self.thread: threading.Thread | None = None
         self._when_left = when_left
 
@@ -156,7 +157,9 @@ class Threads:
         seat = self.seat()
         self.decoded()
         self.read()
+        seat.waiting = True
         item = seat.inbox.get()
+        seat.waiting = False
         if not isinstance(item, tuple):
             # It is there for whoever waits further out, too.
             seat.inbox.put(item)
@@ -264,7 +267,7 @@ class Threads:
             self._arrivals += 1
         self._note(route)
         if message[0] == "n":
-            if not self._peer.noted(message):
+            if self._main_seat.waiting or not self._peer.noted(message):
                 self._put(MAIN, None, message, blob)
         elif message[0] != "e":
             self._put(route["t"], route.get("n"), message, blob)
