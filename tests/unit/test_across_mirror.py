@@ -493,7 +493,12 @@ def test_patches_of_attributes_are_undone(solution):
         patch.setattr(solution.Shape, "empty", "full")
         patch.setattr(solution.Shape, "upper", property(lambda _: "patched"))
         patch.delattr(solution.Square, "area")
-        assert (solution.Shape.count, shape.empty, shape.upper, solution.Square(2).area()) == (-1, "full", "patched", 0)
+        assert (solution.Shape.count, shape.empty, shape.upper, solution.Square(2).area()) == (
+            -1,
+            "full",
+            "patched",
+            0,
+        )
     assert (solution.Shape.count, shape.empty, shape.upper, solution.Square(2).area()) == (before, "", "S", 4)
     with mock.patch.object(solution.Shape, "empty", "x"):
         assert shape.empty == "x"
