@@ -117,7 +117,7 @@ class Hostile:
         self.peer.when_tampered = self.tampered.append
         self.peer.when_ended = lambda: self.ended.append(True)
         self.link = Link(theirs)
-        self.socket = theirs
+        self.socket, self._ours = theirs, ours
 
     def question(self, verb, slots=(), nodes=(), names=(), blob=b"", extras=None):
         """Ask before the tests do."""
@@ -136,4 +136,4 @@ class Hostile:
 
     def __exit__(self, *_):
         self.link.close()
-        self.peer.link.close()
+        self._ours.close()

@@ -360,6 +360,8 @@ MALFORMED = [
     [["list", 0, [[[0]]], None]],
     [["list", 0, [["0"]], None]],
     [["list", 0, [[]], None]],
+    [["list", 0, [{}], None]],
+    [["t", [{"a": 1}]]],
     [["list", 1, [], None], ["list", 1, [], None]],
     [["dict", 0, [1], None]],
     [["dict", 0, [[1], 1], None], ["list", 0, [], None]],

@@ -68,8 +68,6 @@ def test_a_header_that_announces_too_much_is_refused_at_once(ends, head):
         b'"q"',
         b"[]",
         b"[1] [2]",
-        b"[{}]",
-        b'[["list", {"a": 1}]]',
         b"[NaN]",
         b"[Infinity]",
         b"[-Infinity]",
@@ -80,8 +78,8 @@ def test_a_header_that_announces_too_much_is_refused_at_once(ends, head):
     ],
     ids=lambda text: repr(text[:20]),
 )
-def test_what_is_no_list_of_lists_and_scalars_is_refused(ends, text):
-    """Anything but a JSON list without objects and odd numbers breaks the link."""
+def test_what_is_no_list_is_refused(ends, text):
+    """Anything but a JSON list without odd numbers breaks the link."""
     link, raw = ends
     thread = threading.Thread(target=raw.sendall, args=(frame(text),))
     thread.start()
@@ -129,7 +127,6 @@ def test_several_messages_in_one_piece_are_several(ends):
     assert [link.receive() for _ in range(3)] == [([1], b"a"), ([2], b""), ([3], b"ccc")]
     assert not link.has_message()
     raw.sendall(frame([4]))
-    link.wait()
     assert link.has_message()
 
 

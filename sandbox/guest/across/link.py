@@ -87,7 +87,7 @@ class Link:
 
         Raises:
             LinkClosed: none will come.
-            LinkBroken: it is too large, or no JSON list of lists and scalars.
+            LinkBroken: it is too large, or no JSON list, or an empty one.
         """
         self.reading = True
         head = self._read(HEADER.size)
