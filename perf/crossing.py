@@ -1,6 +1,6 @@
-"""What a call from the tests' process to the script's costs, against a bare exchange over the same kind of socket.
+"""What a call from the tests' process to the script's costs, against a bare exchange.
 
-Both processes are pinned to one CPU, so that only their own work counts.
+Both use the same kind of socket. Both processes are pinned to one CPU, so that only their own work counts.
 """
 
 import os

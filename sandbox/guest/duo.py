@@ -88,12 +88,13 @@ class Duo(Supervisor):
         """Watch.
 
         Args:
-            args, kwargs: of `Supervisor`, for the tests' process.
+            *args: of `Supervisor`, for the tests' process.
             control: the socket to the tests' process.
             token: what its events must say.
             start: starts a process of the script; returns it and the files that the tests' process gets.
             uid: its user.
             compiled: told what it reports; returns what the tests are to know once it has compiled.
+            **kwargs: of `Supervisor`, too.
         """
         super().__init__(*args, **kwargs)
         self._control, self._token = control, token

@@ -12,7 +12,7 @@ from typing import Any
 
 from . import flow, folders, kernel
 from .child import take_environment
-from .nursery import Nursery, Users, STARTS
+from .nursery import STARTS, Nursery, Users
 from .version import guest_version
 from .wire import MAX_RESULT_BYTES, clean, encode, read_frame, write_frame
 from .zygote import Zygote

@@ -12,7 +12,7 @@ from unittest import mock
 import pytest
 
 from sandbox.guest.across.errors import CandidateEnded, CannotCross, StaleObject, Tampered
-from sandbox.guest.across.peer import MOST_KEPT
+from sandbox.guest.across.incoming import MOST_KEPT
 from tests.unit.across_ends import Script
 
 SCRIPT = """

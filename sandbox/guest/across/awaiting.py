@@ -14,7 +14,19 @@ FLAVOURS = (
     inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ITERABLE_COROUTINE | inspect.CO_ASYNC_GENERATOR
 )
 FUTURE_VERBS = frozenset(
-    "done cancelled result exception cancel set_result set_exception get_name set_name cancelling uncancel".split()
+    [
+        "done",
+        "cancelled",
+        "result",
+        "exception",
+        "cancel",
+        "set_result",
+        "set_exception",
+        "get_name",
+        "set_name",
+        "cancelling",
+        "uncancel",
+    ]
 )
 """What may be asked of a future by the other side."""
 UNHELD = 4

@@ -11,6 +11,7 @@ import socket
 import sys
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -88,7 +89,7 @@ class Candidate(CandidatePeer):
         suite.add_exit()
         suite.pose_as_pytest()
         sys.path.append(suite.CODE)
-        sys.stdin = Stdin(self)  # type: ignore[assignment]
+        sys.stdin = Stdin(self)
         builtins.input = lambda prompt="", /: self.ask("service", ("input", str(prompt)))
         warnings.showwarning = self._warn  # type: ignore[assignment]
         warnings.simplefilter("always")
@@ -116,7 +117,7 @@ class Candidate(CandidatePeer):
         changed = {
             name: self._environ.get(name) for name in names if before.get(name) != self._environ.get(name)
         }
-        return encoder.slot((changed, os.getcwd()))
+        return encoder.slot((changed, str(Path.cwd())))
 
     def _warn(self, message: Any, category: type, filename: str, lineno: int, *_: Any) -> None:
         self.ask("service", ("warn", message, category, str(filename), lineno))
@@ -193,11 +194,11 @@ class Stdin(io.TextIOBase):
         """Read a line."""
         return str(self._peer.ask("service", ("readline", size)))
 
-    def readlines(self, hint: int = -1, /) -> list[str]:
+    def readlines(self, _hint: int = -1, /) -> list[str]:  # type: ignore[override]
         """Read all lines."""
         return list(self)
 
-    def __next__(self) -> str:
+    def __next__(self) -> str:  # type: ignore[override]
         line = self.readline()
         if not line:
             raise StopIteration
@@ -219,7 +220,7 @@ class Stdin(io.TextIOBase):
 
 def _stream(fd: int, like: Any) -> Any:
     return io.TextIOWrapper(
-        open(fd, "wb", closefd=False),  # noqa: SIM115 -- a file by its number
+        open(fd, "wb", closefd=False),
         encoding=like.encoding,
         errors=like.errors,
         newline="\n",

@@ -3,7 +3,7 @@
 import importlib
 import sys
 import types
-from typing import Any
+from typing import Any, NoReturn
 
 from .graph import Decoder, Encoder, Node, Slot
 from .link import Link
@@ -21,7 +21,7 @@ class CandidatePeer(Peer):
         self._script = script
         self._borrowed: dict[int, tuple[Any, str, str]] = {}
 
-    def run(self) -> None:
+    def run(self) -> NoReturn:
         """Answer until the tests have gone."""
         while True:
             message, blob = self.link.receive()
@@ -105,14 +105,17 @@ class Attributes(dict[str, Any]):
     def __init__(self, value: Any, content: dict[str, Any]) -> None:
         super().__init__(content)
         self._value = value
+        ref = ref_of(value)
+        assert ref is not None
+        self._peer = ref.peer
 
     def __setitem__(self, name: str, new: Any) -> None:
-        ref_of(self._value).peer.ask("put", (self._value, name, new))
+        self._peer.ask("put", (self._value, name, new))
         super().__setitem__(name, new)
 
     def __delitem__(self, name: str) -> None:
         super().__delitem__(name)
-        ref_of(self._value).peer.ask("drop", (self._value, name))
+        self._peer.ask("drop", (self._value, name))
 
     def update(self, *args: Any, **kwargs: Any) -> None:
         """Set several."""

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import types
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -96,7 +97,7 @@ class Carrier:
 
     def _after_setattr(self, _patch: Any, target: Any, name: Any = None, *_: Any, **__: Any) -> None:
         if isinstance(target, str):
-            path, _, attribute = target.rpartition(".")
+            path, attribute = target.rpartition(".")[::2]
             self._note(sys.modules.get(path), attribute)
         else:
             self._note(target, name)
@@ -135,7 +136,7 @@ class Carrier:
         if "environ" in dirty:
             state["environ"] = {name: value for name, value in os.environ.items() if name != OF_PYTEST}
         if "cwd" in dirty:
-            state["cwd"] = os.getcwd()
+            state["cwd"] = str(Path.cwd())
         if "streams" in dirty:
             state["streams"] = self._redirected
         if "numpy" in dirty:
@@ -154,7 +155,7 @@ class Carrier:
         try:
             state = self._peer.ask("numbers", ())
             if state != self._numbers:
-                random.Random.setstate(random._inst, state)  # type: ignore[attr-defined] # noqa: SLF001
+                random.Random.setstate(random._inst, state)  # noqa: SLF001
                 self._numbers = state
         except (TypeError, ValueError):
             self._numbers = None
@@ -165,7 +166,7 @@ class Carrier:
         if type(told) is not tuple or [type(part) for part in told] != [dict, str]:
             return
         variables, folder = told
-        if folder.startswith(places.SHARED) and os.path.realpath(folder) == folder and os.path.isdir(folder):
+        if folder.startswith(places.SHARED) and os.path.realpath(folder) == folder and Path(folder).is_dir():
             # It may be closed to this side.
             with contextlib.suppress(OSError):
                 os.chdir(folder)

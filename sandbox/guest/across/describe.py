@@ -46,12 +46,12 @@ def data_base(kind: type) -> type | None:
     return number if found is None and number is not None and issubclass(kind, number) else found
 
 
-def read_data(value: Any, base: type) -> Any:
+def read_data(value: Any, base: Any) -> Any:
     """Read the data of an instance with the builtin's own methods, whatever its class defines."""
     if base in {int, float, complex}:
-        return base.__pos__(value)  # type: ignore[attr-defined]
+        return base.__pos__(value)
     if base in {str, bytes, tuple}:
-        return base.__getitem__(value, slice(None)) if base is tuple else base.__add__(value, base())  # type: ignore[attr-defined]
+        return base.__getitem__(value, slice(None)) if base is tuple else base.__add__(value, base())
     if base is frozenset:
         return frozenset(frozenset.__iter__(value))
     if base is datetime.datetime:
@@ -181,7 +181,7 @@ def _is_subclass(kind: type, abc: type) -> bool:
 
 def _members(kind: Any) -> tuple[Any, ...]:
     # Aliases are among them; a value is what the member's own field says.
-    return tuple((name, member._value_) for name, member in kind.__members__.items())  # noqa: SLF001
+    return tuple((name, member._value_) for name, member in kind.__members__.items())
 
 
 def _fields(kind: type) -> tuple[Any, ...]:
@@ -227,7 +227,7 @@ def of_alias(kind: str, name: str, args: list[Any]) -> Any:
             return types.GenericAlias(args[0], tuple(args[1:]))
         if kind == "union":
             return functools.reduce(operator.or_, args)
-        base = getattr(typing, name) if name in typing.__all__ else typing.Any
+        base: Any = getattr(typing, name) if name in typing.__all__ else typing.Any
         return base[tuple(args)] if args else base
     except (TypeError, IndexError):
         return typing.Any

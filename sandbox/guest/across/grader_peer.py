@@ -1,8 +1,8 @@
 """The tests' side of the conversation: what it asks, and the little that the script may ask of it."""
 
 import _thread
-import contextlib
 import builtins
+import contextlib
 import os
 import sys
 import threading
@@ -13,14 +13,15 @@ from typing import Any, NoReturn
 from _pytest import outcomes
 
 from . import awaiting, tables
+from .decoys import random_below
 from .errors import CandidateEnded, CannotCross, Tampered
 from .graph import Decoder, Encoder, Node
 from .link import Link, LinkBroken, LinkClosed
 from .mirror import REF, ref_of
 from .peer import Peer
+from .questions import JUDGING, Questions
+from .questions import METHODS as METHODS_ASKED
 from .tracebacks import fake_traceback
-from .decoys import random_below
-from .questions import JUDGING, METHODS as METHODS_ASKED, Questions
 
 SECRET = (types.FrameType, types.CodeType, types.ModuleType, types.CellType)
 READABLE = frozenset({"__name__", "__qualname__", "__doc__", "__wrapped__", "__signature__", "__dict__"})
@@ -31,9 +32,44 @@ OWN = "test_solution"
 METHODS = (types.FunctionType, staticmethod, classmethod)
 JUDGES = frozenset({"unittest", "pytest", "_pytest", "py", "hypothesis", "pytest_asyncio", "pytest_mock"})
 OF_PATHS = frozenset(
-    "strpath basename purebasename ext dirname dirpath join new parts relto bestrelpath common exists check "
-    "isfile isdir islink read read_text read_binary readlines write write_text write_binary open ensure "
-    "mkdir ensure_dir listdir visit remove rename copy move size mtime".split()
+    [
+        "strpath",
+        "basename",
+        "purebasename",
+        "ext",
+        "dirname",
+        "dirpath",
+        "join",
+        "new",
+        "parts",
+        "relto",
+        "bestrelpath",
+        "common",
+        "exists",
+        "check",
+        "isfile",
+        "isdir",
+        "islink",
+        "read",
+        "read_text",
+        "read_binary",
+        "readlines",
+        "write",
+        "write_text",
+        "write_binary",
+        "open",
+        "ensure",
+        "mkdir",
+        "ensure_dir",
+        "listdir",
+        "visit",
+        "remove",
+        "rename",
+        "copy",
+        "move",
+        "size",
+        "mtime",
+    ]
 )
 """What the script may use of pytest's old paths (`tmpdir`), which could import modules, too."""
 
@@ -55,7 +91,7 @@ class GraderPeer(Peer):
         self.after_asking: Callable[[], None] = lambda: None
         self.when_told: Callable[[Any], None] = lambda _told: None
         self.failed_within: BaseException | None = None
-        """The first failure in a function of the tests that the script has called: it counts, whoever catches it."""
+        """The first failure in a function of the tests that the script has called: it counts anyway."""
         self._reported = False
         self.reserved: frozenset[str] = frozenset()
         """Names that the tests import from elsewhere."""
@@ -391,7 +427,7 @@ class GraderPeer(Peer):
 
     # What goes out
 
-    def exports_errors(self, plain: bool) -> bool:
+    def exports_errors(self, plain: bool) -> bool:  # noqa: ARG002 -- all of them
         return True
 
     def own_node(self, value: Any, encoder: Encoder) -> Node:

@@ -338,7 +338,7 @@ class Decoder:
                 refill(value, self.values(slots))
             for action in self._later:
                 action()
-            # The actions know of this object, and it of them: nothing that it has made would go before `gc` runs.
+            # The actions know of this object, and it of them: what it has made would wait for `gc`.
             self._later.clear()
             self._fill.clear()
         except (CannotCross, StaleObject, LinkBroken, LinkClosed, RecursionError, MemoryError):
@@ -453,6 +453,17 @@ def _scalar(decoder: Decoder, content: Any) -> Any:
     return array_of(decoder, content)[()]
 
 
+def _time(decoder: Decoder, parts: Sequence[Any]) -> datetime.time:
+    hour, minute, second, micro, zone, fold = parts
+    return datetime.time(hour, minute, second, micro, decoder.value(zone), fold=fold)
+
+
+def _datetime(decoder: Decoder, parts: Sequence[Any]) -> datetime.datetime:
+    *day, hour, minute, second, micro, zone, fold = parts
+    year, month, date = day
+    return datetime.datetime(year, month, date, hour, minute, second, micro, decoder.value(zone), fold=fold)
+
+
 _BUILD: dict[str, Callable[..., Any]] = {
     "i": lambda _, text: _int(text),
     "n": lambda _, text: _float(text),
@@ -465,8 +476,8 @@ _BUILD: dict[str, Callable[..., Any]] = {
     "range": lambda dec, slots: range(*dec.values(slots)),
     "slice": lambda dec, slots: slice(*dec.values(slots)),
     "date": lambda _, *parts: datetime.date(*parts),
-    "time": lambda dec, *parts: datetime.time(*parts[:4], tzinfo=dec.value(parts[4]), fold=parts[5]),
-    "datetime": lambda dec, *parts: datetime.datetime(*parts[:7], tzinfo=dec.value(parts[7]), fold=parts[8]),
+    "time": lambda dec, *parts: _time(dec, parts),
+    "datetime": lambda dec, *parts: _datetime(dec, parts),
     "delta": lambda _, *parts: datetime.timedelta(*parts),
     "zone": lambda dec, offset, name: datetime.timezone(dec.value(offset), *([] if name is None else [name])),
     "decimal": lambda _, text: _later("decimal", "Decimal")(text),
@@ -492,7 +503,7 @@ _BUILD: dict[str, Callable[..., Any]] = {
 }
 
 
-_MATCHES = {"match": "match", "search": "search", "fullmatch": "fullmatch"}
+_MATCHES: dict[str, str] = {"match": "match", "search": "search", "fullmatch": "fullmatch"}
 
 
 def match_node(encoder: Encoder, found: Any) -> Node | None:

@@ -4,7 +4,7 @@ import json
 import select
 import socket
 import struct
-from json.encoder import c_make_encoder, encode_basestring_ascii
+from json import encoder as _json_encoder
 from typing import Any, NoReturn
 
 HEADER = struct.Struct(">II")
@@ -13,8 +13,10 @@ MAX_BLOB = 256 * 1024 * 1024
 SMALL = 1 << 16
 _encoder = json.JSONEncoder(allow_nan=False, separators=(",", ":"), check_circular=False)
 # What `encode` makes anew each time.
-_make: Any = c_make_encoder and c_make_encoder(
-    None, _encoder.default, encode_basestring_ascii, None, ":", ",", False, False, False
+_c_make: Any = getattr(_json_encoder, "c_make_encoder", None)
+_flags = {"sort_keys": False, "skipkeys": False, "allow_nan": False}
+_make: Any = _c_make and _c_make(
+    None, _encoder.default, _json_encoder.encode_basestring_ascii, None, ":", ",", *_flags.values()
 )
 
 
@@ -30,7 +32,8 @@ def _refuse(what: Any) -> NoReturn:
     raise ValueError(what)
 
 
-_scan = json.JSONDecoder(parse_constant=_refuse).scan_once
+_decoder: Any = json.JSONDecoder(parse_constant=_refuse)
+_scan = _decoder.scan_once
 
 
 def _encode(message: Any) -> bytes:

@@ -5,7 +5,6 @@ inherits from a builtin is the builtin's own, on data that has been read there.
 """
 
 import dataclasses
-import enum
 import inspect
 import types
 import weakref
@@ -47,7 +46,7 @@ _TAGGED: dict[int, tuple[Any, Ref]] = {}
 
 
 def tag(value: Any, ref: Ref) -> None:
-    """Note beside a function, generator or coroutine what it stands for: `functools.wraps` copies attributes."""
+    """Note beside a function or generator what it stands for: `functools.wraps` copies attributes."""
     key = id(value)
     _TAGGED[key] = weakref.ref(value, lambda _: _TAGGED.pop(key, None)), ref
 
@@ -221,7 +220,7 @@ class MirrorType(ABCMeta):
         return tuple(base for base in _mro(cls) if base not in HELPERS)
 
     @property
-    def __bases__(cls) -> tuple[type, ...]:
+    def __bases__(cls) -> tuple[type, ...]:  # type: ignore[override]
         return tuple(base for base in _bases(cls) if base not in HELPERS) or (object,)
 
     @property
@@ -238,9 +237,9 @@ class MirrorType(ABCMeta):
         return names
 
     @classmethod
-    def make(mcls, name: str, bases: tuple[type, ...], space: dict[str, Any]) -> Any:
+    def make(cls, name: str, bases: tuple[type, ...], space: dict[str, Any]) -> Any:
         """Make the mirror of a class of the other side."""
-        return ABCMeta.__new__(mcls, name, bases, space)
+        return ABCMeta.__new__(cls, name, bases, space)
 
 
 def is_derived(cls: type) -> bool:
@@ -325,7 +324,7 @@ class Namespace(Mapping[str, Any]):
 _OF_IMPORT = frozenset({"__path__", "__spec__", "__loader__", "__package__", "__wrapped__", "__test__"})
 
 
-class MirrorModule(type(enum)):  # type: ignore[misc] -- the type of modules
+class MirrorModule(types.ModuleType):
     """A module of the other side."""
 
     @property

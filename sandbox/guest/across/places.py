@@ -26,7 +26,7 @@ def open_up() -> None:
         setattr(factory, name, _opened(getattr(factory, name)))
     # It names the folder after the test, and values of parameters are in that name.
     tmpdir._mk_tmp = lambda _request, factory: factory.mktemp("test", numbered=True)  # type: ignore[assignment] # noqa: SLF001
-    tempfile.mkdtemp = _opened(tempfile.mkdtemp)  # type: ignore[assignment]
+    tempfile.mkdtemp = _opened(tempfile.mkdtemp)
     inner: Any = tempfile
     databases.open_up()
     inner._mkstemp_inner = _opened_file(inner._mkstemp_inner)  # noqa: SLF001 -- what all files of `tempfile` come from

@@ -5,6 +5,7 @@ import logging
 import sys
 import warnings
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 from ..suite import SOLUTION, TESTS
@@ -41,11 +42,11 @@ def _warn(message: Any, category: Any, filename: Any, lineno: Any) -> None:
 
 
 def _line_of_test() -> tuple[str, int] | None:
-    frame = sys._getframe()  # noqa: SLF001 -- as `warnings` does it
+    frame: FrameType | None = sys._getframe()  # noqa: SLF001 -- as `warnings` does it
     while frame is not None:
         if frame.f_code.co_filename == TESTS:
             return TESTS, frame.f_lineno
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return None
 
 

@@ -83,10 +83,43 @@ LATER = frozenset(
 )
 """More of them, whose modules take long to load and are seldom needed."""
 ERROR_MODULES = frozenset(
-    "argparse asyncio.exceptions asyncio.queues binascii concurrent.futures._base configparser copy csv _csv "
-    "ctypes dataclasses decimal email.errors getopt json.decoder queue _queue shutil sqlite3 statistics "
-    "string struct subprocess tomllib unicodedata urllib.error zipfile zlib zoneinfo "
-    "zoneinfo._common re sre_constants binhex socket ssl".split()
+    [
+        "argparse",
+        "asyncio.exceptions",
+        "asyncio.queues",
+        "binascii",
+        "concurrent.futures._base",
+        "configparser",
+        "copy",
+        "csv",
+        "_csv",
+        "ctypes",
+        "dataclasses",
+        "decimal",
+        "email.errors",
+        "getopt",
+        "json.decoder",
+        "queue",
+        "_queue",
+        "shutil",
+        "sqlite3",
+        "statistics",
+        "string",
+        "struct",
+        "subprocess",
+        "tomllib",
+        "unicodedata",
+        "urllib.error",
+        "zipfile",
+        "zlib",
+        "zoneinfo",
+        "zoneinfo._common",
+        "re",
+        "sre_constants",
+        "binhex",
+        "socket",
+        "ssl",
+    ]
 )
 """Modules of the standard library whose exceptions tests speak of."""
 ABCS = {name: getattr(collections.abc, name) for name in ("Sequence", "MutableSequence", "Mapping")} | {
