@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sandbox.guest.across.mirror import INFO, MirrorObject, MirrorType, Ref
 from sandbox.guest.across.decoys import decoys
+from sandbox.guest.across.mirror import INFO, MirrorObject, MirrorType, Ref
 from sandbox.guest.across.questions import NEAR, Questions, far_misses, is_plain
 
 VALUES = [
