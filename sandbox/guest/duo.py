@@ -88,7 +88,8 @@ class Duo(Supervisor):
         """Watch.
 
         Args:
-            args, kwargs: of `Supervisor`, for the tests' process.
+            *args: of `Supervisor`, for the tests' process.
+            **kwargs: the same.
             control: the socket to the tests' process.
             token: what its events must say.
             start: starts a process of the script; returns it and the files that the tests' process gets.
