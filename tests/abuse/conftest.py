@@ -151,6 +151,12 @@ def read_catalogue():
 OPTIONS = {"strict": {}, "reuse": {"attempts_per_container": 50}}
 
 
+@pytest.fixture(scope="session")
+def options():
+    """What makes a sandbox one of each mode."""
+    return OPTIONS
+
+
 @pytest.fixture
 def mode(request):
     """How containers are used: `strict` (one per attempt) or `reuse`."""

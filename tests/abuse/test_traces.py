@@ -1,5 +1,6 @@
 """Two attempts after one another: the second sees nothing of the first, even in the same container."""
 
+import functools
 import uuid
 
 import pytest
@@ -12,10 +13,21 @@ pytestmark = [pytest.mark.docker, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
-def untouched(snapshot):
-    """What an attempt sees in a container that no other has been in."""
-    with DockerSandbox(f"abuse-{uuid.uuid4().hex[:8]}") as sandbox:
-        return sandbox.run(snapshot.job()).stdout.text
+def look(snapshot, options):
+    """Says what an attempt sees in a container that no other has been in; of each mode, once."""
+
+    @functools.cache
+    def look(mode):
+        with DockerSandbox(f"abuse-{uuid.uuid4().hex[:8]}", **options[mode]) as sandbox:
+            return sandbox.run(snapshot.job()).stdout.text
+
+    return look
+
+
+@pytest.fixture
+def untouched(look, mode):
+    """What an attempt sees in a container of this test's mode that no other has been in."""
+    return look(mode)
 
 
 def test_second_attempt_sees_nothing(attempt, trace, snapshot, untouched):
