@@ -26,6 +26,7 @@ PATIENCE_S = 20
 def hostile() -> Iterator[tuple[GraderPeer, Link, list[str]]]:
     """Yield the tests' peer, the raw end of the script's side, and why it was found to be tampered with."""
     ours, theirs = socket.socketpair()
+    theirs.settimeout(PATIENCE_S)
     why: list[str] = []
     over = threading.Event()
     services = {"wait": lambda: over.wait(PATIENCE_S), "fine": lambda: 1}
@@ -43,7 +44,7 @@ def hostile() -> Iterator[tuple[GraderPeer, Link, list[str]]]:
 
 def question(number: int, thread: Any, service: str = "fine") -> list[Any]:
     """Make a question of thread `thread` of the script."""
-    return ["Q", number, "service", [service], [], [], None, {"t": thread, "n": "served"}]
+    return ["Q", number, "service", [service], [], [], None, None, {"t": thread, "n": "served"}]
 
 
 def servers() -> int:
@@ -86,10 +87,10 @@ def in_threads(count: int, peer: GraderPeer) -> "queue.SimpleQueue[Any]":
         ["A", 1, True, None, [], None, {"t": 7}],
         ["A", 1, True, None, [], None, {"t": 0}],
         ["A", 1, True, None, [], None, {"t": "0"}],
-        ["Q", 1, "service", ["fine"], [], [], None, {"t": -1}],
-        ["Q", 1, "service", ["fine"], [], [], None, {"t": 99_998}],
-        ["Q", 1, "call", [None], [], [], None, {"t": 1, "n": [], "e": "x", "g": 5}, {}, 1, {"t": 1}],
-        ["Q", 1, "nothing", [None], [], [], None, {"t": 1}],
+        ["Q", 1, "service", ["fine"], [], [], None, None, {"t": -1}],
+        ["Q", 1, "service", ["fine"], [], [], None, None, {"t": 99_998}],
+        ["Q", 1, "call", [None], [], [], None, None, {"t": 1, "n": [], "e": "x", "g": 5}, {}, 1, {"t": 1}],
+        ["Q", 1, "nothing", [None], [], [], None, None, {"t": 1}],
         [None, {"t": 0}],
         [{"t": 0}],
         [],
