@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sandbox.guest.across.decoys import decoys
 from sandbox.guest.across.mirror import INFO, MirrorObject, MirrorType, Ref
-from sandbox.guest.across.questions import NEAR, Questions, far_misses, is_plain, near_misses
+from sandbox.guest.across.questions import NEAR, Questions, far_misses, is_plain
 
 VALUES = [
     True,
@@ -69,23 +70,19 @@ ODD = [
 
 
 @pytest.mark.parametrize("value", VALUES, ids=lambda value: ascii(value)[:40])
-def test_near_misses_are_of_the_same_type_and_never_equal(value):
-    """For every kind there are near misses: other values of the very same type, whatever chance says."""
-    for _ in range(50):
-        found = near_misses(value)
-        assert NEAR - 1 <= len(found) <= NEAR
-        assert not any(miss == value for miss in found)
-        same = [miss for miss in found if type(miss) is type(value)]
-        # There is one other bool, and no day after the last one.
-        assert len(same) >= {bool: 1, datetime.date: 0}.get(type(value), len(found))
+def test_decoys_are_of_the_same_type_and_never_equal(value):
+    """Other values of the very same type, none of them twice, whatever chance says."""
+    for _ in range(20):
+        found = decoys(value)
+        assert all(type(each) is type(value) for each in found)
+        assert not any(each == value for each in found)
+        assert len({repr(each) for each in found}) == len(found)
 
 
-@pytest.mark.parametrize("value", ODD, ids=lambda value: ascii(value)[:40])
-def test_what_has_no_near_misses_is_asked_about_beside_others(value):
-    """For kinds without a shape of their own there are misses, too."""
-    found = near_misses(value)
-    assert len(found) == NEAR
-    assert not any(miss == value for miss in found)
+@pytest.mark.parametrize("value", [7, -(10**30), 1.5, "hello", [1, "a", None], {"a": 1, "b": [2]}], ids=ascii)
+def test_usual_values_have_many_decoys(value):
+    """Who guesses which one is real is wrong more often than not."""
+    assert len(decoys(value)) >= 5
 
 
 PLAIN = st.recursive(
@@ -108,20 +105,18 @@ PLAIN = st.recursive(
 
 
 @given(PLAIN)
-@settings(max_examples=400, deadline=None)
-def test_no_near_miss_is_equal(value):
-    """Whatever is compared: there is a miss, none is equal, and asking for them raises nothing."""
-    found = near_misses(value)
-    assert found
-    assert not any(miss == value for miss in found)
+@settings(max_examples=300, deadline=None)
+def test_no_decoy_is_equal(value):
+    """Whatever is compared: no decoy is equal to it, and asking for them raises nothing."""
+    assert not any(each == value for each in decoys(value))
 
 
-@pytest.mark.parametrize("value", ["x", 5, 1.5, (1, 2), None], ids=str)
+@pytest.mark.parametrize("value", [5, 1.5, (1, 2), None], ids=str)
 def test_far_misses_are_nothing_that_was_put_anywhere(value):
     """What a container is asked beside is large and drawn anew each time."""
     first, second = far_misses(value), far_misses(value)
-    assert len(first) == NEAR
-    assert not {str(miss) for miss in first} & {str(miss) for miss in second}
+    assert len(first) > 1
+    assert {str(miss) for miss in first} != {str(miss) for miss in second}
     assert value not in first
 
 
@@ -130,7 +125,7 @@ def test_a_seed_of_the_tests_does_not_foretell_the_misses():
     drawn = set()
     for _ in range(5):
         random.seed(1)
-        drawn.add(str(near_misses(10**6)) + str(far_misses(5)))
+        drawn.add(str(decoys(10**6)) + str(far_misses(5)))
     assert len(drawn) > 1
 
 
@@ -164,20 +159,21 @@ def test_equality_with_plain_data_is_not_asked_of_a_class_that_the_tests_do_not_
     assert flags[2:] == ["order_of_its_own"]
 
 
-def test_a_class_that_the_tests_name_is_asked_beside_near_misses(thing, flags):
+def test_a_class_that_the_tests_name_is_asked_beside_decoys(thing, flags):
     """Its own equality counts, if it can tell the expected value from others."""
     questions = Questions(frozenset({"Thing"}), flags.append)
-    assert len(questions.misses("__eq__", thing, (5,))) == NEAR
+    assert len(questions.misses("__eq__", thing, (5,))) > NEAR
     assert questions.misses("__lt__", thing, (5,)) is None
     assert questions.misses("__add__", thing, (5,)) is None
     assert flags == []
 
 
 def test_containers_and_arithmetic_are_asked_beside_others(thing, flags):
-    """`in` is asked about what was never put in; sums of a class without a name about other summands."""
+    """`in` is asked about what was never put in; differences about other numbers."""
     questions = Questions(frozenset(), flags.append)
-    assert len(questions.misses("__contains__", thing, (5,))) == NEAR
-    assert len(questions.misses("__radd__", thing, (5,))) == NEAR
+    assert len(questions.misses("__contains__", thing, (5,))) > 1
+    assert len(questions.misses("__rsub__", thing, (5,))) == NEAR
+    assert questions.misses("__radd__", thing, (5,)) is None
     assert questions.misses("__len__", thing, ()) is None
     assert questions.misses("__getitem__", thing, (5,)) is None
 
@@ -186,8 +182,6 @@ def test_between_two_objects_of_the_script_its_word_is_taken(thing, flags):
     """Such a comparison tells the script nothing that it does not know."""
     questions = Questions(frozenset(), flags.append)
     assert questions.misses("__eq__", thing, (thing,)) is None
-    assert questions.misses("__eq__", type(thing), (5,)) is None
-    assert questions.misses("__eq__", thing, (len,)) is None
     assert not is_plain(thing)
     assert is_plain([thing])
     assert flags == []
@@ -201,7 +195,8 @@ ERROR = None
     ("name", "real", "others", "follows"),
     [
         ("__eq__", True, [True, True, True], "tampered"),
-        ("__eq__", True, [True, False, True], ""),
+        ("__eq__", True, [True, False, True], "failed"),
+        ("__eq__", True, [True, *[False] * 8], ""),
         ("__eq__", True, [False, False, False], ""),
         ("__eq__", False, [False, False, False], ""),
         ("__eq__", False, [True, True, True], ""),
@@ -218,11 +213,10 @@ ERROR = None
         ("__contains__", True, [True, True, True], "failed"),
         ("__contains__", True, [True, False, True], ""),
         ("__contains__", False, [False, False, False], ""),
-        ("__add__", 5, [5, 5, 5], "failed"),
-        ("__add__", 5, [6, 7, 5], ""),
-        ("__add__", [5], [[5]] * 3, ""),
-        ("__lt__", True, [True, True, True], "failed"),
-        ("__lt__", True, [False, True, True], ""),
+        ("__sub__", 0.0, [0.0, 0.0, 0.0], "failed"),
+        ("__truediv__", 1.0, [1.0, 1.0, 0.5], "failed"),
+        ("__sub__", 0.0, [6, 7, 5], ""),
+        ("__sub__", 5, [5, 5, 5], ""),
     ],
 )
 def test_cannot_tell(name, real, others, follows):
