@@ -622,9 +622,13 @@ def test_hypothesis_does_not_trace_us(solution, monkeypatch):
     """What hypothesis notes of a failing example is lines of tests and script, and none of ours."""
     monkeypatch.setattr(scrutineer.Tracer, "trace", scrutineer.Tracer.trace)
     untraced.leave_us_out()
-    with scrutineer.Tracer(should_trace=True) as tracer:
+
+    def body():
         assert solution.add(1) == 3
         assert solution.Shape("ab").area() == 0
+
+    with scrutineer.Tracer(should_trace=True) as tracer:
+        body()
     files = {place[0] for branch in tracer.branches for place in branch if place is not None}
     assert __file__ in files
     assert not [file for file in files if file.startswith(untraced.OURS)]
