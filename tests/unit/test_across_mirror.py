@@ -10,7 +10,9 @@ import re
 from unittest import mock
 
 import pytest
+from hypothesis.internal import scrutineer
 
+from sandbox.guest.across import untraced
 from sandbox.guest.across.errors import CandidateEnded, CannotCross, StaleObject, Tampered
 from sandbox.guest.across.incoming import MOST_KEPT
 from tests.unit.across_ends import Script
@@ -614,3 +616,19 @@ def test_a_script_that_cannot_be_imported(tmp_path):
     """What the import raises is raised where the tests import it."""
     with pytest.raises(ZeroDivisionError):
         Script(tmp_path, "1 / 0")
+
+
+def test_hypothesis_does_not_trace_us(solution, monkeypatch):
+    """What hypothesis notes of a failing example is lines of tests and script, and none of ours."""
+    monkeypatch.setattr(scrutineer.Tracer, "trace", scrutineer.Tracer.trace)
+    untraced.leave_us_out()
+
+    def body():
+        assert solution.add(1) == 3
+        assert solution.Shape("ab").area() == 0
+
+    with scrutineer.Tracer(should_trace=True) as tracer:
+        body()
+    files = {place[0] for branch in tracer.branches for place in branch if place is not None}
+    assert __file__ in files
+    assert not [file for file in files if file.startswith(untraced.OURS)]

@@ -17,7 +17,7 @@ from .. import suite
 from ..collect import Collector
 from ..report import describe
 from ..run_shared import Recorder, leave
-from . import inspecting, places
+from . import inspecting, places, untraced
 from .carry import Carrier
 from .errors import HINT, CandidateEnded, CannotCross, StaleObject
 from .grader_peer import GraderPeer
@@ -127,6 +127,7 @@ class Grader(Recorder):
             linecache.cache[file] = (len(lines), None, lines, file)
         places.open_up()
         inspecting.tell_truly()
+        untraced.leave_us_out()
         sys.addaudithook(_guard)
 
     # The script

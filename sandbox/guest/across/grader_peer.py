@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from _pytest import outcomes
 
-from . import awaiting, tables
+from . import awaiting, tables, untraced
 from .decoys import random_below
 from .errors import CandidateEnded, CannotCross, Tampered
 from .graph import Decoder, Encoder, Node
@@ -117,11 +117,16 @@ class GraderPeer(Peer):
                 self.failed_within = value
         if _thread._count() and _thread.get_ident() != self._main:  # noqa: SLF001 -- cheap, and seldom so
             return self._ask(verb, values, kwargs)
+        trace = sys.gettrace()
+        if trace is not None:
+            untraced.pause(trace)
         self.before_asking()
         try:
             return self._ask(verb, values, kwargs)
         finally:
             self.after_asking()
+            if trace is not None:
+                sys.settrace(trace)
 
     def told(self, what: Any) -> None:
         """Take what the script's side tells beside an answer."""
