@@ -110,6 +110,7 @@ SIGNS = (
     # Seen in a run at level process, not in the text.
     Sign("equality_of_its_own"),  # `==` with plain data is answered by a class that the tests do not name
     Sign("order_of_its_own"),  # the same of `<`
+    Sign("operators_of_its_own"),  # builtins' methods, of a class that the tests do not name, not asked
     Sign("answers_anything"),  # answers the same, whatever it is asked about
     Sign("swallows_failures"),  # keeps a failure of the tests to itself
     Sign(UNSCANNED),  # too long or too deep to look at
