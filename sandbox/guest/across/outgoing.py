@@ -114,14 +114,16 @@ class Outgoing(Held):
 
     def _loop_node(self, value: Any) -> Node | None:
         asyncio = sys.modules["asyncio"]
-        if asyncio.isfuture(value):
+        # By its real class: an object may answer anything about itself.
+        bases = type(value).__mro__
+        if asyncio.Future in bases:
             return [
                 "future",
                 self.export(value),
-                isinstance(value, asyncio.Task),
+                asyncio.Task in bases,
                 self.aio.number_of(value.get_loop()),
             ]
-        return ["loop", self.aio.number_of(value)] if isinstance(value, asyncio.AbstractEventLoop) else None
+        return ["loop", self.aio.number_of(value)] if asyncio.AbstractEventLoop in bases else None
 
     def _awaitable_node(self, value: Any, kind: str) -> Node:
         if kind == "generator":
