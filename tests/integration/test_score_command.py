@@ -100,7 +100,7 @@ def test_rows_of_every_kind(write):
     assert verdicts == [
         ("broken", "invalid_row"),
         ("completion", "passed"),
-        ("exit", "tampered"),
+        ("exit", "crashed"),
         ("good", "invalid_row"),
         ("good", "passed"),
         ("reply", "passed"),
