@@ -20,7 +20,6 @@ SEEN = {
     Verdict.OUT_OF_MEMORY,
     Verdict.CPU_LIMIT,
     Verdict.OUTPUT_LIMIT,
-    Verdict.TAMPERED,
     Verdict.NO_CODE,
     Verdict.TRUNCATED,
 }
