@@ -42,12 +42,23 @@ def orphans():
     return left
 
 
-@pytest.fixture(autouse=True)
-def _no_container_is_left(request):
-    yield
-    if request.node.get_closest_marker("docker") is None:
-        return
+def _assert_none_is_left():
     deadline = time.monotonic() + 10
     while orphans() and time.monotonic() < deadline:
         time.sleep(0.2)
     assert orphans() == []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _module_leaves_no_container(request):
+    yield
+    if request.node.get_closest_marker("docker") is not None:
+        _assert_none_is_left()
+
+
+@pytest.fixture(autouse=True)
+def _no_container_is_left(request):
+    yield
+    marks = {mark.name for mark in request.node.iter_markers()}
+    if "docker" in marks and "keeps_container" not in marks:
+        _assert_none_is_left()

@@ -8,7 +8,7 @@ from sandbox.engine import DockerSandbox
 from sandbox.types import Flag, Job, KilledBy, Level, Limits
 from sandbox.verdict import RunVerdict, judge
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.keeps_container]
 
 PATIENT = Limits(wall_s=20.0, cpu_s=10.0)
 RIGHT = "def f(x):\n    return x + 1\n"
