@@ -55,9 +55,12 @@ help: ## Show this list
 bench: $(RUN_STAMP) ## Benchmark the models that are found, or play the recorded demo (ARGS="--model NAME …")
 	$(call with_sandbox,exec .venv/bin/mendbench bench $(ARGS))
 
+# Processes among which the tests are shared out.
+WORKERS = 2
+
 .PHONY: test
-test: $(DEV_STAMP) ## Run the tests, with real containers (ARGS="tests/unit -k word")
-	$(call with_sandbox,exec .venv/bin/pytest $(ARGS))
+test: $(DEV_STAMP) ## Run the tests, with real containers (ARGS="tests/unit -k word", WORKERS=0 for one process)
+	$(call with_sandbox,exec .venv/bin/pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder $(ARGS))
 
 ENGINE_TESTS = tests/engines tests/integration/test_sandbox.py tests/integration/test_reaper.py tests/abuse
 

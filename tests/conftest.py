@@ -25,8 +25,36 @@ def data_folder():
     return folder
 
 
-def orphans():
-    """Containers of ours whose owner is this process or has ended."""
+# Their killed runs leave containers behind, or they remove what others leave: one after another.
+ONE_AFTER_ANOTHER = {
+    "tests/abuse/test_harness_fails.py",
+    "tests/e2e/test_bench.py",
+    "tests/e2e/test_demo.py",
+    "tests/e2e/test_kill.py",
+    "tests/integration/test_doctor.py",
+    "tests/integration/test_reap_command.py",
+    "tests/integration/test_reaper.py",
+    "tests/integration/test_run_command.py",
+    "tests/integration/test_score_command.py",
+}
+IN_PARALLEL = "PYTEST_XDIST_WORKER" in os.environ
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Where processes share the tests: a file's stay together, and so do those that would meet."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            file = nodeid.partition("::")[0]
+            return "one after another" if file in ONE_AFTER_ANOTHER else file
+
+    return ByFile(config, log)
+
+
+def containers_left():
+    """Containers of this process; those of processes that have ended too, unless other tests run meanwhile."""
     from sandbox.connect import connect
     from sandbox.owner import Owner, owner_id
     from sandbox.reaper import LABEL_OWNER
@@ -37,16 +65,16 @@ def orphans():
     for entry in found:
         owner = entry["Labels"][LABEL_OWNER]
         parsed = Owner.parse(owner)
-        if owner == owner_id() or parsed is None or parsed.is_gone(0.0):
+        if owner == owner_id() or (not IN_PARALLEL and (parsed is None or parsed.is_gone(0.0))):
             left.append(entry["Names"][0])
     return left
 
 
 def _assert_none_is_left():
     deadline = time.monotonic() + 10
-    while orphans() and time.monotonic() < deadline:
+    while containers_left() and time.monotonic() < deadline:
         time.sleep(0.2)
-    assert orphans() == []
+    assert containers_left() == []
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -62,3 +90,13 @@ def _no_container_is_left(request):
     marks = {mark.name for mark in request.node.iter_markers()}
     if "docker" in marks and "keeps_container" not in marks:
         _assert_none_is_left()
+
+
+def pytest_sessionfinish(session):
+    """After parallel tests: nothing is left of any of their processes, either."""
+    if not hasattr(session.config, "workerinput") and session.config.getoption("numprocesses", None):
+        with contextlib.suppress(Exception):
+            left = containers_left()
+            if left:
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+                print(f"\nContainers of ended processes are left: {left}")
