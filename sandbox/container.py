@@ -6,7 +6,7 @@ from typing import Any
 
 from sandbox import seccomp
 from sandbox.reaper import LABEL_CREATED, LABEL_OWNER, LABEL_RUN, owner_id
-from sandbox.types import Profile
+from sandbox.types import DEFAULT_LEVEL, Level, Profile
 
 COMMAND = ["python3", "-P", "-S", "-s", "-B", "/opt/mendbench/guest"]
 """The flags of every child as well, because a child is a fork: no site, nothing from where it stands."""
@@ -25,8 +25,27 @@ def labels(run_id: str) -> dict[str, str]:
     return {LABEL_RUN: run_id, LABEL_OWNER: owner_id(), LABEL_CREATED: f"{time.time():.0f}"}
 
 
-def body(image: str, profile: Profile, run_id: str, runtime: str | None, hash_seed: int) -> dict[str, Any]:
-    """Return the Engine API's body for one throwaway container."""
+def body(
+    image: str,
+    profile: Profile,
+    run_id: str,
+    runtime: str | None,
+    hash_seed: int,
+    *,
+    level: Level = DEFAULT_LEVEL,
+    once: bool = True,
+) -> dict[str, Any]:
+    """Return the Engine API's body for one throwaway container.
+
+    Args:
+        image: its tag.
+        profile: what it may use.
+        run_id: to be found by.
+        runtime: another OCI runtime than the engine's own.
+        hash_seed: of all its interpreters.
+        level: of the jobs that it will get.
+        once: it will get a single job.
+    """
     return {
         "Image": image,
         "Entrypoint": [],
@@ -35,7 +54,12 @@ def body(image: str, profile: Profile, run_id: str, runtime: str | None, hash_se
         "User": "0:0",
         "WorkingDir": "/",
         # Fixed when the interpreter starts, and every child is a fork of that interpreter.
-        "Env": [f"PYTHONHASHSEED={hash_seed}"],
+        # For a job that is known this far, its processes can be started before it comes.
+        "Env": [
+            f"PYTHONHASHSEED={hash_seed}",
+            f"MENDBENCH_LEVEL={level.value}",
+            *(["MENDBENCH_ONCE=1"] if once else []),
+        ],
         "OpenStdin": True,
         "StdinOnce": True,
         "AttachStdin": True,

@@ -57,7 +57,7 @@ class Endpoint:
     def run(self, job: Job) -> RunResult:
         """Run a job that has been checked; see `Sandbox.run`."""
         self._client()
-        kind = Kind(profile=PROFILES[job.profile], hash_seed=job.hash_seed)
+        kind = Kind(profile=PROFILES[job.profile], hash_seed=job.hash_seed, level=job.level)
         session = self._pool.take(kind)
         reusable = False
         try:
@@ -120,7 +120,15 @@ class Endpoint:
         return client
 
     def _open(self, kind: Kind) -> Session:
-        body = container.body(self.image().tag, kind.profile, self._run_id, self._runtime, kind.hash_seed)
+        body = container.body(
+            self.image().tag,
+            kind.profile,
+            self._run_id,
+            self._runtime,
+            kind.hash_seed,
+            level=kind.level,
+            once=self._most_jobs == 1,
+        )
         return open_session(self._client(), body, self._timeout_s)
 
     def _remove(self, session: Session) -> None:

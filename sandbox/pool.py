@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sandbox.errors import SandboxError
 from sandbox.session import Session
-from sandbox.types import Profile
+from sandbox.types import Level, Profile
 
 MAX_AGE_S = 600.0
 """A container that waited longer is thrown away; a kind that nobody asked for as long is not made ahead."""
@@ -27,6 +27,7 @@ class Kind:
 
     profile: Profile
     hash_seed: int
+    level: Level
 
 
 class WarmPool:

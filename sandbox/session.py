@@ -15,7 +15,7 @@ from sandbox.errors import LostResult, SandboxError
 from sandbox.stream import FrameStream, RawSocket
 from sandbox.types import Job, RunResult
 
-PROTOCOL = 2
+PROTOCOL = 3
 
 
 class Session:

@@ -35,7 +35,8 @@ class Plan:
     cpu_s: int
     file_bytes: int
     hash_seed: int
-    spec: bytes = b""
+    spec: bytes | None = b""
+    """None: it comes later, by `Child.brief`, and the child waits for it."""
     stdin: bytes = b""
     last: bool = False
     """No further child is needed of its zygote: that one itself becomes the child, which saves the fork."""
@@ -55,6 +56,24 @@ class Child:
     out: int
     err: int
     report: int
+    spec: int = -1
+    """Where the spec goes that comes later."""
+
+    def brief(self, spec: bytes) -> None:
+        """Hand a child that waits for it what it is to do.
+
+        Raises:
+            OSError: it has died.
+        """
+        with os.fdopen(self.spec, "wb") as file:
+            file.write(spec)
+
+
+def limit_files(size: int) -> None:
+    """Limit the size of files that this process writes, in bytes."""
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    size = size if most == resource.RLIM_INFINITY else min(size, most)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
 def take_environment(cwd: str, hash_seed: int) -> None:
@@ -107,9 +126,7 @@ def _limit(cpu_s: int, file_bytes: int) -> None:
     with open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123 -- pathlib adds nothing here
         file.write("1000")
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))
-    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
-    file_bytes = file_bytes if most == resource.RLIM_INFINITY else min(file_bytes, most)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
+    limit_files(file_bytes)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 

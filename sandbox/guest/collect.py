@@ -23,7 +23,7 @@ class Collector:
     files = (suite.TESTS,)
 
     @classmethod
-    def from_warden(cls) -> "Collector":
+    def from_warden(cls, _config: pytest.Config) -> "Collector":
         """Learn from the warden what is to be collected."""
         spec = suite.read_spec()
         return cls(spec, Reporter(REPORT_FD), suite.TESTS)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import kernel
+from .ahead import ForScript
 from .child import Child
 from .drain import Lines, read_now
 from .supervise import GRACE_S, REAP_S, Facts, ReapError, Supervisor, parse_event
@@ -80,7 +81,7 @@ class Duo(Supervisor):
         *args: Any,
         control: socket.socket,
         token: str,
-        start: Callable[[], tuple[Child, list[int]]],
+        start: Callable[[], ForScript],
         uid: int,
         compiled: Callable[[dict[str, Any]], dict[str, Any] | None],
         **kwargs: Any,
@@ -91,7 +92,7 @@ class Duo(Supervisor):
             *args: of `Supervisor`, for the tests' process.
             control: the socket to the tests' process.
             token: what its events must say.
-            start: starts a process of the script; returns it and the files that the tests' process gets.
+            start: gives a process that runs the script.
             uid: its user.
             compiled: told what it reports; returns what the tests are to know once it has compiled.
             **kwargs: of `Supervisor`, too.
@@ -132,11 +133,12 @@ class Duo(Supervisor):
         return poller
 
     def _launch(self) -> None:
-        child, self._gifts = self._start()
-        self._candidate = Candidate(child, self._on_candidate)
-        self._poll.register(child.report, select.POLLIN)
+        started = self._start()
+        self._gifts = list(started.gifts)
+        self._candidate = Candidate(started.child, self._on_candidate)
+        self._poll.register(started.child.report, select.POLLIN)
         try:
-            self._candidate.pidfd = os.pidfd_open(child.pid)
+            self._candidate.pidfd = os.pidfd_open(started.child.pid)
             self._poll.register(self._candidate.pidfd, select.POLLIN)
         except OSError:
             self._candidate.pidfd = -1
@@ -145,7 +147,7 @@ class Duo(Supervisor):
         """Start the next; False where the script has left no memory for it."""
         try:
             self._launch()
-        except SpawnError:
+        except (SpawnError, BrokenPipeError):
             if not kernel.rose(self._before.oom_kills, kernel.Counters.read().oom_kills):
                 raise
             self._facts.killed_for = "memory"
@@ -183,6 +185,9 @@ class Duo(Supervisor):
             self._facts.killed_for = "output"
         else:
             self._is_leaving |= kind in LAST_WORDS
+            if kind == "finish" and self._candidate is not None:
+                # Both give their memory back at the same time, then.
+                os.kill(self._candidate.child.pid, signal.SIGKILL)
             if kind == "start":
                 self._test_since = time.monotonic(), kernel.cpu_s() or 0.0
             elif kind == "test":

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import kernel
+from .ahead import Pair
 from .child import Plan
 from .compiling import UNCOMPILED, suspicious_flags
 from .duo import End
@@ -42,9 +43,9 @@ class Done:
     clean: bool
 
 
-def run(job: dict[str, Any], nursery: Nursery, users: Users, host: int) -> Done:
-    """Do the job."""
-    return _Flow(job, nursery, users, host).run()
+def run(job: dict[str, Any], nursery: Nursery, users: Users, host: int, pair: Pair | None) -> Done:
+    """Do the job; one at level `process` has a pair of processes that waits for it."""
+    return _Flow(job, nursery, users, host).run(pair)
 
 
 class _Flow:
@@ -61,10 +62,10 @@ class _Flow:
         self._clean = True
         self._full = False
 
-    def run(self) -> Done:
-        if self._job["level"] == "process":
+    def run(self, pair: Pair | None) -> Done:
+        if pair is not None:
             assert self._tests is not None
-            self._run_process(self._tests)
+            self._run_process(self._tests, pair)
         elif self._compile():
             if self._tests is None:
                 self._run_program()
@@ -156,9 +157,10 @@ class _Flow:
 
     # Run in two processes
 
-    def _run_process(self, tests: bytes) -> None:
+    def _run_process(self, tests: bytes, pair: Pair) -> None:
         write(CODE / "solution.py", self._script)
-        done = Process(self._job, self._script, tests, self._users, self._nursery, self._host)
+        watch = {"host": self._host, "spare": self._nursery.pids}
+        done = Process(self._job, self._script, tests, self._users, pair, watch)
         facts = self._watched(done.duo)
         self._result |= done.facts()
         if done.report is None:

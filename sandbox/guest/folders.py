@@ -43,6 +43,12 @@ def own_folder(name: str, uid: int, files: Mapping[str, bytes] | None = None, mo
     return str(path)
 
 
+def put(path: Path, content: bytes, uid: int) -> None:
+    """Write a new file that belongs to `uid`, in a folder of that user."""
+    with _as_user(uid):
+        write(path, content)
+
+
 def write_private(path: Path, content: bytes, uid: int) -> None:
     """Write a new file that only `uid` can read."""
     with _as_user(uid, path.parent):

@@ -1,22 +1,21 @@
 """Set up a run in two processes: the tests' (the grader) and the script's (the candidate)."""
 
 import json
-import os
-import socket
+from pathlib import Path
 from typing import Any
 
 from . import kernel
-from .child import Child, Plan
+from .ahead import ForScript, Pair
+from .child import Child
 from .compiling import UNCOMPILED, suspicious_flags
 from .duo import Duo
-from .evidence import Canary, RunReport
-from .folders import CODE, own_folder, write_private
-from .nursery import Nursery, Users
+from .evidence import RunReport
+from .folders import CODE, put, write_private
+from .nursery import Users
 from .supervise import Bounds
 from .wire import clean
 
 STARTUP_S = 30.0
-STARTUP_CPU_S = 30
 KEPT_AT_MOST = 128 * 1024
 MOST_FLAGS = 100
 
@@ -25,18 +24,20 @@ class Process:
     """One run. Make it, have `duo` watch, then ask for the facts."""
 
     def __init__(
-        self,
-        job: dict[str, Any],
-        script: bytes,
-        tests: bytes,
-        users: Users,
-        nursery: Nursery,
-        host: int,
+        self, job: dict[str, Any], script: bytes, tests: bytes, users: Users, pair: Pair, duo: dict[str, Any]
     ) -> None:
-        """Start the tests' process; the script's follows as soon as somebody watches."""
-        self._job, self._script, self._users, self._nursery = job, script, users, nursery
+        """Tell both processes what they are to do.
+
+        Args:
+            job: what the host has sent.
+            script: its script.
+            tests: its tests.
+            users: of this attempt.
+            pair: the two processes; `Process` closes what is open of them.
+            duo: what `Duo` must know besides.
+        """
+        self._job, self._pair = job, pair
         self._cpu_s = max(-int(-job["limits"]["cpu_s"] // 1), 1)
-        self._first, self._last = Canary.make(), Canary.make()
         self._compiled: dict[str, Any] | None = None
         self._names: dict[str, Any] | None = None
         self.report: RunReport | None = None
@@ -45,18 +46,9 @@ class Process:
         self._why_not = ""
         self._scanned: dict[str, Any] | None = None
         self._seen: list[str] = []
-        self._token = os.urandom(12).hex()
-        self._files = {
-            CODE / "test_solution.py": tests,
-            CODE / self._first.file: self._first.source.encode(),
-            CODE / self._last.file: self._last.source.encode(),
-        }
-        for path, content in self._files.items():
-            write_private(path, content, users.collect)
-        self._cwd = own_folder("run", users.run, {"solution.py": script}, mode=0o777)
-        # What both sides see: folders of tests, made by the tests' side.
-        own_folder("both", users.collect, mode=0o755)
-        self.duo = self._start_grader(host)
+        write_private(CODE / "test_solution.py", tests, users.collect)
+        put(Path(pair.cwd) / "solution.py", script, users.run)
+        self.duo = self._watched_by(users, duo)
 
     def facts(self) -> dict[str, Any]:
         """What is to be said even of a run that never began."""
@@ -74,19 +66,9 @@ class Process:
             "suspicious": suspicious_flags({"flags": [*self._seen, *suspicious_flags(self._scanned)]}),
         }
 
-    def _start_grader(self, host: int) -> Duo:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    def _watched_by(self, users: Users, more: dict[str, Any]) -> Duo:
         limits = self._job["limits"]
-        spec = {
-            "seed": self._job["hash_seed"],
-            "cpu_s": self._cpu_s,
-            "token": self._token,
-            "output_hard_bytes": limits["output_hard_bytes"],
-            "canaries": [str(CODE / canary.file) for canary in (self._first, self._last)],
-        }
-        plan = self._plan("grader", self._users.collect, self._cwd, spec, last=not self._job["keep"])
-        with theirs:
-            child = self._nursery.pytest.spawn(plan, [theirs.fileno()])
+        self._brief(self._pair.grader, output_hard_bytes=limits["output_hard_bytes"])
         bounds = Bounds(
             startup_s=STARTUP_S,
             wall_s=limits["wall_s"],
@@ -96,43 +78,30 @@ class Process:
             hard_bytes=limits["output_hard_bytes"],
         )
         return Duo(
-            child,
+            self._pair.grader,
             bounds,
             self._take,
-            host=host,
-            spare=self._nursery.pids,
-            control=ours,
-            token=self._token,
+            control=self._pair.control,
+            token=self._pair.token,
             start=self._start_candidate,
-            uid=self._users.run,
+            uid=users.run,
             compiled=self._hear_compiler,
+            **more,
         )
 
-    def _start_candidate(self) -> tuple[Child, list[int]]:
-        """Start one; return the tests' side of the link and of two more streams with it."""
-        # The last one may have locked itself out, and with it every next one.
-        own_folder("run", self._users.run, mode=0o777)
-        ours, theirs = socket.socketpair()
-        (out, out_end), (err, err_end) = os.pipe(), os.pipe()
-        spec = {"script": self._job["script"], "seed": self._job["hash_seed"], "cpu_s": self._cpu_s}
-        plan = self._plan("candidate", self._users.run, self._cwd, spec)
-        with theirs:
-            child = self._nursery.plain.spawn(plan, [theirs.fileno(), out_end, err_end])
-        for fd in (out_end, err_end):
-            os.close(fd)
-        return child, [ours.detach(), child.out, child.err, out, err]
+    def _start_candidate(self) -> ForScript:
+        candidate = self._pair.candidate()
+        self._brief(candidate.child, script=self._job["script"])
+        return candidate
 
-    def _plan(self, role: str, uid: int, cwd: str, spec: dict[str, Any], *, last: bool = False) -> Plan:
-        return Plan(
-            role=role,
-            last=last,
-            uid=uid,
-            cwd=cwd,
-            cpu_s=STARTUP_CPU_S + self._cpu_s,
-            file_bytes=self._job["limits"]["file_bytes"],
-            hash_seed=self._job["hash_seed"],
-            spec=json.dumps(spec).encode(),
-        )
+    def _brief(self, child: Child, **more: Any) -> None:
+        spec = {
+            "seed": self._job["hash_seed"],
+            "cpu_s": self._cpu_s,
+            "file_bytes": self._job["limits"]["file_bytes"],
+            **more,
+        }
+        child.brief(json.dumps(spec).encode())
 
     def _hear_compiler(self, event: dict[str, Any]) -> dict[str, Any] | None:
         """Take what the script's process says before it is the script's."""
@@ -165,8 +134,8 @@ class Process:
     def _remove_tests(self) -> None:
         """Leave no test on the disk once they are loaded: no link of the script can lead to one."""
         self.found_full = kernel.is_full(str(CODE))
-        for path in self._files:
-            path.unlink(missing_ok=True)
+        for file in ("test_solution.py", self._pair.first.file, self._pair.last.file):
+            (CODE / file).unlink(missing_ok=True)
 
     def _expect(self, ids: Any) -> None:
         ids = [clean(test, 400) for test in ids] if isinstance(ids, list) else []
@@ -175,6 +144,6 @@ class Process:
         elif len(set(ids)) != len(ids):
             self._why_not = "two tests have the same id"
         else:
-            self.report = RunReport(ids, self._first, self._last)
+            self.report = RunReport(ids, self._pair.first, self._pair.last)
             # The first two canaries run before them.
             self.duo.expect(len(ids) + 2)

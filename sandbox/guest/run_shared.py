@@ -4,7 +4,7 @@ import contextlib
 import importlib.util
 import os
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
@@ -47,18 +47,21 @@ class Recorder:
     collect_only = False
     tests = suite.TESTS
 
-    def __init__(self) -> None:
-        """Learn from the warden what is to be run."""
-        self._spec = suite.read_spec()
+    def __init__(
+        self, config: pytest.Config, reporter: Reporter | None = None, canaries: Sequence[str] = ()
+    ) -> None:
+        """Learn from the warden what is to be run; what is known of it before that is made ready already."""
+        self._reporter = reporter or Reporter(REPORT_FD)
+        self._compiled: dict[str, Any] = {}
+        self._rewrite = getattr(rewrite, "_rewrite_test", None)
+        self._compile(canaries, config)
         suite.add_exit()
-        self._reporter = Reporter(REPORT_FD)
-        first, last = self._spec["canaries"]
+        self._spec = suite.read_spec()
+        first, last = canaries or self._spec["canaries"]
         self.files = (first, self.tests, last)
         source = Path(self.tests).read_bytes()
         self.source, self.seed = source.decode(errors="replace"), self._spec["seed"]
         self._defined = names.test_names(source)
-        self._compiled: dict[str, Any] = {}
-        self._rewrite = getattr(rewrite, "_rewrite_test", None)
         self._record: dict[str, Any] = {}
         self._compared: tuple[str, str] | None = None
 
@@ -88,11 +91,15 @@ class Recorder:
         """Describe what went wrong in a test."""
         return describe(exc, FILES)
 
+    def _compile(self, files: Sequence[str], config: pytest.Config) -> None:
+        for file in files:
+            if self._rewrite is not None and file not in self._compiled:
+                self._compiled[file] = self._rewrite(Path(file), config)
+
     def _compile_tests(self, config: pytest.Config) -> None:
         if self._rewrite is None:
             return
-        for file in self.files:
-            self._compiled[file] = self._rewrite(Path(file), config)
+        self._compile(self.files, config)
         setattr(rewrite, "_rewrite_test", self._take_compiled)  # noqa: B010 -- a name that pytest keeps to itself
 
     def _take_compiled(self, file: Path, config: pytest.Config) -> Any:

@@ -19,7 +19,7 @@ from .run_shared import Recorder
 from .zygote import Forker
 
 Role = Collector | Recorder
-ROLES: Mapping[str, Callable[[], Role]] = {
+ROLES: Mapping[str, Callable[[pytest.Config], Role]] = {
     "collect": Collector.from_warden,
     "shared": Recorder,
     "grader": Grader,
@@ -53,7 +53,7 @@ class Waiter:
         logging: Any = session.config.pluginmanager.get_plugin("logging-plugin")
         logging.log_file_handler.close()
         self._search.end()
-        self.role = role = ROLES[self._forker.wait()]()
+        self.role = role = ROLES[self._forker.wait()](session.config)
         suite.pose_as_pytest()
         plugins = suite.plugins_for(role.source, role.seed)
         if plugins:

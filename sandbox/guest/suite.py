@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from .child import SPEC_FD
+from .child import SPEC_FD, limit_files
 
 CODE = "/work/code"
 SOLUTION = f"{CODE}/solution.py"
@@ -110,9 +110,12 @@ def add_exit() -> None:
 
 
 def read_spec() -> dict[str, Any]:
-    """Read what the warden wants this child to know."""
+    """Read what the warden wants this child to know; waits where it comes later."""
     with os.fdopen(SPEC_FD, "rb") as file:
         spec: dict[str, Any] = json.load(file)
+    if "file_bytes" in spec:
+        # Of a child that was there before its limits were known.
+        limit_files(spec["file_bytes"])
     return spec
 
 

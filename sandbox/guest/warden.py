@@ -8,16 +8,22 @@ warden, and with PID 1 the kernel ends everything in the container.
 import os
 import signal
 import sys
+from dataclasses import dataclass
 from typing import Any
 
 from . import flow, folders, kernel
+from .ahead import Pair
 from .child import take_environment
 from .nursery import STARTS, Nursery, Users
 from .version import guest_version
 from .wire import MAX_RESULT_BYTES, clean, encode, read_frame, write_frame
 from .zygote import Zygote
 
-PROTOCOL = 2
+PROTOCOL = 3
+LEVEL = "MENDBENCH_LEVEL"
+"""For which level this container is made: `process`, or any other."""
+ONCE = "MENDBENCH_ONCE"
+"""Not empty where it is for a single attempt."""
 STDIN = 0
 STDOUT = 1
 
@@ -34,42 +40,69 @@ def main() -> None:
     kernel.set_dumpable(False)
     ignore_signals()
     folders.CODE.mkdir(mode=0o755)
-    seed = int(os.environ["PYTHONHASHSEED"])
-    take_environment("/", seed)
+    kind = _Kind(
+        hash_seed=int(os.environ["PYTHONHASHSEED"]),
+        in_pairs=os.environ.get(LEVEL) == "process",
+        once=bool(os.environ.get(ONCE)),
+    )
+    take_environment("/", kind.hash_seed)
     # Both before the first job comes: no child may ever inherit one.
     nursery = Nursery(plain=Zygote("guest.plain"), pytest=Zygote("guest.session"))
     identity = {"python": sys.version.partition(" ")[0], "guest_version": guest_version()}
+    start = int.from_bytes(os.urandom(4), "big") % STARTS
     try:
         nursery.wait_until_warm()
+        pair = kind.pair(nursery, Users.of(0, start))
         write_frame(STDOUT, encode({"ready": 1, "protocol": PROTOCOL, **identity}))
     except Exception as exc:  # noqa: BLE001 -- our own failure is told, not died of
         write_frame(STDOUT, encode(_failure(exc)))
         os._exit(1)
-    _serve(nursery, identity, seed)
+    _serve(nursery, identity, kind, start, pair)
 
 
-def _serve(nursery: Nursery, identity: dict[str, Any], seed: int) -> None:
-    start, attempt, again = int.from_bytes(os.urandom(4), "big") % STARTS, 0, True
-    while again:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kind:
+    """For what jobs this container was made."""
+
+    hash_seed: int
+    in_pairs: bool
+    once: bool
+
+    def takes(self, job: dict[str, Any]) -> bool:
+        """Say whether it was made for this one."""
+        in_pairs, keeps = job["level"] == "process", bool(job["keep"])
+        return job["hash_seed"] == self.hash_seed and in_pairs is self.in_pairs and not (self.once and keeps)
+
+    def pair(self, nursery: Nursery, users: Users) -> Pair | None:
+        """Start the processes that the next job will need, if they can be started before it comes."""
+        return Pair(nursery, users, self.hash_seed, last=self.once) if self.in_pairs else None
+
+
+def _serve(nursery: Nursery, identity: dict[str, Any], kind: _Kind, start: int, pair: Pair | None) -> None:
+    attempt = 0
+    while True:
         job = read_frame(STDIN)
         if job is None:
             os._exit(1)
-        if job["hash_seed"] == seed:
-            result = _do(job, nursery, Users.of(attempt, start))
+        if kind.takes(job):
+            result = _do(job, nursery, Users.of(attempt, start), pair)
             if attempt:
                 # The peak of all attempts in this container says nothing of this one.
                 result["cgroup_peak_bytes"] = None
         else:
-            result = {"error": "this container was made for another hash seed"}
+            result = {"error": "this container was made for another kind of job"}
         again = result["reusable"] = bool(result.get("reusable") and job["keep"])
         write_frame(STDOUT, _fit({**identity, "job_id": job["id"], **result}))
+        if not again:
+            os._exit(0)
         attempt += 1
-    os._exit(0)
+        # While the host looks for the next job.
+        pair = kind.pair(nursery, Users.of(attempt, start))
 
 
-def _do(job: dict[str, Any], nursery: Nursery, users: Users) -> dict[str, Any]:
+def _do(job: dict[str, Any], nursery: Nursery, users: Users, pair: Pair | None) -> dict[str, Any]:
     try:
-        done = flow.run(job, nursery, users, host=STDIN)
+        done = flow.run(job, nursery, users, STDIN, pair)
     except Exception as exc:  # noqa: BLE001 -- our own failure is told, not died of
         return _failure(exc)
     return {**done.result, "reusable": done.clean and job["keep"] and _emptied(users)}

@@ -61,7 +61,8 @@ class Zygote:
             raise SpawnError("the zygote has become a child")
         pipes = [os.pipe() for _ in range(3)]
         stdin = memory_file("stdin", plan.stdin) if plan.stdin else os.open(os.devnull, os.O_RDONLY)
-        theirs = [stdin, *(pipe[1] for pipe in pipes), memory_file("spec", plan.spec)]
+        spec, later = os.pipe() if plan.spec is None else (memory_file("spec", plan.spec), -1)
+        theirs = [stdin, *(pipe[1] for pipe in pipes), spec]
         try:
             socket.send_fds(self._socket, [json.dumps(plan.facts()).encode()], [*theirs, *extra])
         finally:
@@ -72,7 +73,7 @@ class Zygote:
         for fd, _ in pipes:
             os.set_blocking(fd, False)
         out, err, report = (pipe[0] for pipe in pipes)
-        return Child(pid=pid, uid=plan.uid, out=out, err=err, report=report)
+        return Child(pid=pid, uid=plan.uid, out=out, err=err, report=report, spec=later)
 
     def _answer(self) -> dict[str, Any]:
         data = self._socket.recv(MESSAGE)

@@ -7,10 +7,10 @@ import pytest
 
 from sandbox.errors import EngineUnavailable
 from sandbox.pool import BACKOFF_S, MAX_GARBAGE, Kind, WarmPool
-from sandbox.types import PROFILES
+from sandbox.types import PROFILES, Level
 
-KIND = Kind(profile=PROFILES["default"], hash_seed=1)
-OTHER = Kind(profile=PROFILES["large"], hash_seed=1)
+KIND = Kind(profile=PROFILES["default"], hash_seed=1, level=Level.PROCESS)
+OTHER = Kind(profile=PROFILES["large"], hash_seed=1, level=Level.PROCESS)
 
 
 class Stream:

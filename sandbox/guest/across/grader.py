@@ -14,8 +14,9 @@ from typing import Any, NoReturn
 import pytest
 
 from .. import suite
+from ..child import REPORT_FD
 from ..collect import Collector
-from ..report import describe
+from ..report import Reporter, describe
 from ..run_shared import Recorder, leave
 from . import inspecting, places, untraced
 from .carry import Carrier
@@ -46,16 +47,17 @@ class Expected(Collector):
 class Grader(Recorder):
     """A pytest plugin: collects twice, first against a stub, and reports on every test."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: pytest.Config) -> None:
         """Learn from the warden what is to be run."""
         self._control = socket.socket(fileno=CONTROL_FD)
-        try:
-            super().__init__()
-        except UNREADABLE as exc:
-            self._reporter.mark(self._spec["token"])
-            self._refuse_unreadable(exc)
+        early, _ = self._hear()
+        reporter = Reporter(REPORT_FD)
         # Whatever a test is made to write into a pipe by a link, it has not this word.
-        self._reporter.mark(self._spec["token"])
+        reporter.mark(early["token"])
+        try:
+            super().__init__(config, reporter, early["canaries"])
+        except UNREADABLE as exc:
+            self._refuse_unreadable(exc)
         self._identifiers: frozenset[str] = frozenset()
         self._outlet = Outlet(self._spec["output_hard_bytes"], self._too_much)
         self._carrier = Carrier()
