@@ -41,7 +41,7 @@ class DockerSandbox:
             run_id: label of all containers made here.
             hosts: the engines to use; the default one when empty.
             runtime: another OCI runtime that the engines know (e.g. `runsc`).
-            warm: containers kept ready per profile and hash seed in use, on each engine.
+            warm: containers kept ready per profile, hash seed and level in use, on each engine.
             attempts_per_container: more than one lets a container take another job after a perfectly
                 clean one: much faster for many samples, and a weaker promise.
             timeout_s: how long an engine may take for one answer.
