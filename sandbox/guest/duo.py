@@ -166,18 +166,10 @@ class Duo(Supervisor):
 
     # What the two say
 
-    def _on_line(self, line: bytes) -> None:
-        event = parse_event(line)
-        if event is None:
-            self._lines.broken = "a line of the report is not an event"
-        elif not self._facts.settled:
-            self._facts.settled = event["event"] == "settled"
-        elif event.pop("token", None) != self._token:
-            self._lines.broken = "somebody else wrote into the report"
-        else:
-            self._on_event(event)
-
     def _on_event(self, event: dict[str, Any]) -> None:
+        if event.pop("token", None) != self._token:
+            self._lines.broken = "somebody else wrote into the report"
+            return
         kind = event["event"]
         if kind == "begin":
             self._begin(event)

@@ -169,7 +169,11 @@ class Supervisor:
             self._lines.broken = "a line of the report is not an event"
         elif not self._facts.settled:
             self._facts.settled = event["event"] == "settled"
-        elif event["event"] == "begin":
+        else:
+            self._on_event(event)
+
+    def _on_event(self, event: dict[str, Any]) -> None:
+        if event["event"] == "begin":
             self._begin(event)
         else:
             self._sink(event)

@@ -524,26 +524,33 @@ def test_engine_that_dies_mid_run(make_proxy):
     def running():
         return client.containers(filters={"label": f"mendbench.run={run_id}", "status": "running"})
 
-    with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(made.run, job)
-        while not running():
-            time.sleep(0.05)
-        time.sleep(1.0)
-        proxy.cut()
-        error = type(answer.exception(timeout=60))
-    made.close()
-    # With it goes the traceback that holds the SDK's sockets.
-    del answer
-    gc.collect()
+    def at_work():
+        processes = [
+            row for entry in running() for row in client.top(entry["Id"], "-eo pid,uid")["Processes"]
+        ]
+        return any(int(uid) > 0 for _, uid in processes)
 
-    assert error is EngineUnavailable
-    deadline = time.monotonic() + 20
-    while running() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert running() == []
-    for entry in client.containers(all=True, filters={"label": f"mendbench.run={run_id}"}):
-        client.remove_container(entry["Id"], force=True)
-    client.close()
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(made.run, job)
+            while not at_work():
+                time.sleep(0.05)
+            proxy.cut()
+            error = type(answer.exception(timeout=60))
+        made.close()
+        # With it goes the traceback that holds the SDK's sockets.
+        del answer
+        gc.collect()
+
+        assert error is EngineUnavailable
+        deadline = time.monotonic() + 20
+        while running() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert running() == []
+    finally:
+        for entry in client.containers(all=True, filters={"label": f"mendbench.run={run_id}"}):
+            client.remove_container(entry["Id"], force=True)
+        client.close()
 
 
 class FullEngine(http.server.BaseHTTPRequestHandler):
