@@ -22,6 +22,7 @@ class Answer:
     code: str | None = None
     lossy: bool = False
     ms: float = 0.0
+    """Processor time, or what passed until there was no answer."""
     stable: bool = True
     """Cleaning the result gives the result; true where that was not asked."""
     error: str = ""

@@ -25,6 +25,11 @@ ONCE = frozenset({Stage.CONTENT, Stage.CHARACTERS, Stage.LINES, Stage.WRAP})
 BARE_ONLY = frozenset({"markdown_escapes", "language_line", "first_line_not_indented", "html_entities"})
 """What befalls code that stands alone: nobody puts a fence around it afterwards."""
 
+ADDS_PROSE = frozenset({"half_an_emoji", "replacement_characters", "cut_in_prose", "endless_sentence"})
+"""What puts prose around although it is about the reply as a whole."""
+WHOLE_REPLY = frozenset({"json_string", "escaped_newlines"})
+"""What a reply is as a whole or not at all: a value that some program wrote out."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
@@ -93,11 +98,17 @@ def _stack(first: Dirt, others: list[Dirt], depth: int, rng: random.Random) -> t
     stages = [dirt.stage for dirt in chosen if dirt.stage in ONCE]
     if len({dirt.name for dirt in chosen}) < depth or len(set(stages)) < len(stages):
         return None
-    if any(dirt.name in BARE_ONLY for dirt in chosen) and any(
-        dirt.stage in (Stage.WRAP, Stage.AROUND) for dirt in chosen
-    ):
+    if _has(chosen, BARE_ONLY) and any(dirt.stage in {Stage.WRAP, Stage.AROUND} for dirt in chosen):
+        return None
+    if _has(chosen, WHOLE_REPLY) and any(dirt.stage in {Stage.AROUND, Stage.TURN} for dirt in chosen):
+        return None
+    if _has(chosen, WHOLE_REPLY) and _has(chosen, ADDS_PROSE):
         return None
     return tuple(sorted(chosen, key=DIRT.index))
+
+
+def _has(chosen: list[Dirt], names: frozenset[str]) -> bool:
+    return any(dirt.name in names for dirt in chosen)
 
 
 def _case(gold: Gold, stack: tuple[Dirt, ...], draft: Draft, seed: int) -> Case:

@@ -1,9 +1,10 @@
 """Fences, as the Markdown rules have them and as models write them."""
 
 import random
+import re
 from dataclasses import replace
 
-from tests.corpus.code_tools import simple
+from tests.corpus.code_tools import compiles, simple
 from tests.corpus.draft import Dirt, Draft, Stage, block, fence_for, lossless
 
 
@@ -168,9 +169,12 @@ def list_item(draft: Draft, rng: random.Random) -> Draft | None:
 
 
 def indented_fence(draft: Draft, rng: random.Random) -> Draft:
-    """The fences are indented, the code is not."""
+    """The fences are indented, the code is not. Markdown takes as many blanks from lines that have them."""
     pad = rng.choice((" ", "  ", "   "))
-    return _fence(draft, f"{pad}```python\n{_body(draft)}{pad}```")
+    rendered = re.sub(rf"(?m)^ {{1,{len(pad)}}}", "", draft.text)
+    accepted = (*draft.accepted, *((rendered,) if compiles(rendered) else ()))
+    found = _fence(draft, f"{pad}```python\n{_body(draft)}{pad}```")
+    return replace(found, accepted=accepted) if draft.pristine else found
 
 
 def indented_code_in_fence(draft: Draft, rng: random.Random) -> Draft | None:

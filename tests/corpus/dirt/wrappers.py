@@ -88,7 +88,7 @@ def json_string(draft: Draft, rng: random.Random) -> Draft:
 
 def escaped_newlines(draft: Draft, rng: random.Random) -> Draft | None:
     r"""All on one line, with \\n written out."""
-    if "\\" in draft.text or draft.text.count("\n") < 2:
+    if "\\" in draft.text or "\r" in draft.text or draft.text.count("\n") < 2:
         return None
     return _wrapped(draft, draft.text.replace("\n", "\\n").replace("\t", "\\t"))
 
