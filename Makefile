@@ -97,7 +97,7 @@ perf: $(DEV_STAMP) ## Compare the ways to run an attempt, 20 minutes (ARGS="--ro
 	$(call with_sandbox,exec .venv/bin/python -m perf $(ARGS))
 
 .PHONY: bench-clean
-bench-clean: $(DEV_STAMP) ## Compare our cleaner of replies with other ways on a corpus, 5 minutes (ARGS="--no-peers")
+bench-clean: $(DEV_STAMP) ## Compare our cleaner of replies with other ways on a corpus, 10 minutes (ARGS="--no-peers")
 	@.venv/bin/python -m perf.cleaning $(ARGS)
 
 .PHONY: image

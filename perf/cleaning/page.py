@@ -11,7 +11,8 @@ Shares of replies in per cent. *exact*: what a careful person would take. *layou
 comments or blank lines differ. *harm*: another program that compiles, and nothing is said of it. *said
 lossy*: the same, but it is said. *broken*: does not compile. *none*: nothing, where there was an answer.
 Where a person would hand back nothing, nothing is exact; where a person would guess or give up (the lossy
-classes), either is. Times are processor time."""
+classes), either is. *crash*: an exception, the end of the process, or no answer in 20 s (5 s for other
+strategies). Times are processor time."""
 HEAD = ("exact", "layout", "harm", "said lossy", "broken", "none", "crash")
 
 
