@@ -99,6 +99,10 @@ check: ## All of lint, typecheck and test
 perf: $(DEV_STAMP) ## Compare the ways to run an attempt, 20 minutes (ARGS="--rounds 5 --windows 1")
 	$(call with_sandbox,exec .venv/bin/python -m perf $(ARGS))
 
+.PHONY: bench-clean
+bench-clean: $(DEV_STAMP) ## Compare our cleaner of replies with other ways on a corpus, 10 minutes (ARGS="--no-peers")
+	@.venv/bin/python -m perf.cleaning $(ARGS)
+
 .PHONY: image
 image: $(RUN_STAMP) ## Build the sandbox image if it is missing, starting or installing an engine if need be
 	$(call with_sandbox,docker/build --print-tag)

@@ -1,0 +1,7 @@
+"""Physical constants, in SI units."""
+
+SPEED_OF_LIGHT = 299_792_458
+PLANCK = 6.626_070_15e-34
+ELEMENTARY_CHARGE = 1.602_176_634e-19
+
+__all__ = ["ELEMENTARY_CHARGE", "PLANCK", "SPEED_OF_LIGHT"]

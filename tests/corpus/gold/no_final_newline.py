@@ -1,0 +1,4 @@
+def last_char(text):
+    if not text:
+        return ''
+    return text[-1]
