@@ -11,7 +11,7 @@ from sandbox.hosts import DockerHost
 from sandbox.pool import Kind, WarmPool
 from sandbox.reaper import remove_run
 from sandbox.results import without_run
-from sandbox.session import Session, open_session, remove, state_of
+from sandbox.session import Session, in_words, open_session, remove, state_of
 from sandbox.tunnel import tunnel_to
 from sandbox.types import PROFILES, ImageInfo, Job, KilledBy, RunResult
 
@@ -147,5 +147,4 @@ class Endpoint:
             return without_run(
                 job, python=info.python, guest_version=info.guest_version, killed_by=KilledBy.MEMORY
             )
-        ended = f"status {state.get('Status')}, exit code {state.get('ExitCode')}"
-        raise LostResult(f"{loss} (container {ended}, {state.get('Error') or 'no error'})") from loss
+        raise LostResult(f"{loss} (container {in_words(state)})") from loss

@@ -89,13 +89,22 @@ def _start(client: docker.APIClient, name: str, container_id: str, timeout_s: fl
     with _hung_up_on_error(session):
         with engine_errors("starting a container"):
             client.start(container_id)
-        ready = session.stream.read(timeout_s)
+        ready = _read_ready(client, session, timeout_s)
         if "error" in ready:
             raise SandboxError(f"the sandbox's warden failed: {ready['error']}")
         if ready.get("protocol") != PROTOCOL:
             raise SandboxError("the image's guest is of another version; build it again: `make image`")
     session.ready_at = time.monotonic()
     return session
+
+
+def _read_ready(client: docker.APIClient, session: Session, timeout_s: float) -> dict[str, Any]:
+    try:
+        return session.stream.read(timeout_s)
+    except LostResult as loss:
+        # Where the engine itself has gone, that is what this raises.
+        state = state_of(client, session.container_id)
+        raise LostResult(f"a container was not ready for a job: {loss} ({in_words(state)})") from loss
 
 
 @contextlib.contextmanager
@@ -119,6 +128,13 @@ def state_of(client: docker.APIClient, container_id: str) -> dict[str, Any]:
             client.wait(container_id, timeout=5)
         state: dict[str, Any] = client.inspect_container(container_id)["State"]
     return state
+
+
+def in_words(state: dict[str, Any]) -> str:
+    """Say how a container ended."""
+    return (
+        f"status {state.get('Status')}, exit code {state.get('ExitCode')}, {state.get('Error') or 'no error'}"
+    )
 
 
 def _decode(job: Job, data: dict[str, Any]) -> RunResult:
