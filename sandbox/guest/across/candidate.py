@@ -66,7 +66,6 @@ class Candidate(CandidatePeer):
         self._spec = spec
         self._patched: dict[tuple[str, str], Any] = {}
         self._environ = dict(os.environ)
-        self._surroundings_changed = False
         self._streams: tuple[Any, Any] = (sys.stdout, sys.stderr)
         self._redirected: tuple[Any, Any] | None = None
 
@@ -103,16 +102,16 @@ class Candidate(CandidatePeer):
 
     def _noting(self, change: Callable[..., None]) -> Callable[..., None]:
         def changed(*args: Any) -> None:
-            self._surroundings_changed = True
+            self.has_news = True
             change(*args)
 
         return changed
 
     def tell(self, encoder: Encoder) -> Slot:
         """Tell which variables of the environment the script has set or removed (None), and where it is."""
-        if not self._surroundings_changed:
+        if not self.has_news:
             return None
-        self._surroundings_changed = False
+        self.has_news = False
         before, self._environ = self._environ, dict(os.environ)
         names = before.keys() | self._environ.keys()
         changed = {
@@ -142,7 +141,7 @@ class Candidate(CandidatePeer):
         if "environ" in state:
             os.environ.clear()
             os.environ.update(state["environ"])
-            self._environ, self._surroundings_changed = dict(os.environ), False
+            self._environ, self.has_news = dict(os.environ), False
         if "cwd" in state:
             os.chdir(state["cwd"])
         if "streams" in state:

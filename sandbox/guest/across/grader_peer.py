@@ -4,6 +4,7 @@ import _thread
 import builtins
 import contextlib
 import os
+import struct
 import sys
 import threading
 import types
@@ -29,6 +30,9 @@ LIBRARIES = sys.stdlib_module_names | {"numpy"}
 OF_TUPLES = frozenset({"_asdict", "_replace", "_fields", "_make"})
 INNER = ("gi_", "cr_", "ag_", "f_", "tb_", "co_", "func_")
 OWN = "test_solution"
+_ask = Peer.ask
+_more_threads = _thread._count  # noqa: SLF001 -- the cheapest way to know
+DRAWN = struct.Struct(">64Q")
 METHODS = (types.FunctionType, staticmethod, classmethod)
 JUDGES = frozenset({"unittest", "pytest", "_pytest", "py", "hypothesis", "pytest_asyncio", "pytest_mock"})
 OF_PATHS = frozenset(
@@ -88,6 +92,7 @@ class GraderPeer(Peer):
         self.when_ended: Callable[[], None] = lambda: None
         self.when_tampered: Callable[[str], None] = lambda _why: None
         self._main = threading.main_thread().ident
+        self._drawn: list[int] = []
         self.after_asking: Callable[[], None] = lambda: None
         self.when_told: Callable[[Any], None] = lambda _told: None
         self.failed_within: BaseException | None = None
@@ -102,7 +107,11 @@ class GraderPeer(Peer):
 
     def new_id(self) -> int:
         # Nobody can answer a question before it is asked.
-        return int.from_bytes(os.urandom(6), "big")
+        try:
+            return self._drawn.pop()
+        except IndexError:
+            self._drawn += (number >> 16 for number in DRAWN.unpack(os.urandom(DRAWN.size)))
+            return self._drawn.pop()
 
     def ask(self, verb: str, values: tuple[Any, ...], kwargs: dict[str, Any] | None = None) -> Any:
         """Ask the script.
@@ -111,34 +120,33 @@ class GraderPeer(Peer):
             CandidateEnded: its process has ended.
             Tampered: it broke the protocol.
         """
-        for value in values:
-            # Thrown into a coroutine, or handed to an `__exit__`: wherever it ends, it has been raised.
-            if isinstance(value, BaseException) and self.failed_within is None and self._counts(value):
-                self.failed_within = value
-        if _thread._count() and _thread.get_ident() != self._main:  # noqa: SLF001 -- cheap, and seldom so
-            return self._ask(verb, values, kwargs)
-        trace = sys.gettrace()
+        if self.failed_within is None:
+            for value in values:
+                # Thrown into a coroutine, or handed to an `__exit__`: wherever it ends, it has been raised.
+                if isinstance(value, BaseException) and self._counts(value):
+                    self.failed_within = value
+                    break
+        is_main = not _more_threads() or _thread.get_ident() == self._main
+        trace = sys.gettrace() if is_main else None
         if trace is not None:
             untraced.pause(trace)
-        self.before_asking()
+        if is_main:
+            self.before_asking()
         try:
-            return self._ask(verb, values, kwargs)
+            return _ask(self, verb, values, kwargs)
+        except LinkClosed:
+            raise self._gone() from None
+        except LinkBroken as exc:
+            self._broken(str(exc))
         finally:
-            self.after_asking()
+            if is_main:
+                self.after_asking()
             if trace is not None:
                 sys.settrace(trace)
 
     def told(self, what: Any) -> None:
         """Take what the script's side tells beside an answer."""
         self.when_told(what)
-
-    def _ask(self, verb: str, values: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Any:
-        try:
-            return super().ask(verb, values, kwargs)
-        except LinkClosed:
-            raise self._gone() from None
-        except LinkBroken as exc:
-            self._broken(str(exc))
 
     def _gone(self) -> CandidateEnded:
         self.dead = True

@@ -1,6 +1,7 @@
 """One side of the conversation: it asks, and it answers."""
 
 import _thread
+import functools
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -12,9 +13,12 @@ from .incoming import Incoming
 from .link import Link, LinkBroken, LinkClosed
 from .mirror import INFO
 from .outgoing import Outgoing
+from .short import arguments, known, pack, question, with_names
 from .threads import Threads
 
 _more_threads: Callable[[], int] = _thread._count  # noqa: SLF001 -- the cheapest way to know
+ANSWERS = (("a", 6), ("r", 3))
+"""Kinds of answers, and how many parts they have."""
 
 
 class Peer(Outgoing, Incoming, Answering):
@@ -28,7 +32,10 @@ class Peer(Outgoing, Incoming, Answering):
         """Questions whose answer nobody waits for any more."""
         self._ids = 0
         self.dead = False
+        self.has_news = False
+        """Whether there is something for `tell`."""
         self._aio: Any = None
+        self._running_loop: Callable[[], Any] = lambda: None
 
     @property
     def aio(self) -> Any:
@@ -37,6 +44,7 @@ class Peer(Outgoing, Incoming, Answering):
             from .aio import Aio  # noqa: PLC0415 -- brings asyncio
 
             self._aio = Aio(self)
+            self._running_loop = self._aio.running
         return self._aio
 
     # Asking
@@ -49,28 +57,47 @@ class Peer(Outgoing, Incoming, Answering):
             self.enter()
         number = self.new_id()
         with self.sending:
-            encoder = Encoder(self)
-            try:
-                extras = self.extras(encoder)
-                names = list(kwargs) if kwargs else []
-                slots = encoder.slots(values)
-                if kwargs:
-                    slots += encoder.slots(kwargs.values())
-                here = self.aio.here(encoder) if self._aio is not None or "asyncio" in sys.modules else None
-                self.link.send(
-                    ["q", number, verb, slots, names, encoder.finish(), extras, here], encoder.blob
-                )
-            except BaseException:
-                self._not_sent(encoder)
-                raise
-            if encoder.described:
-                self._sent(encoder)
-        del encoder, values, kwargs, slots, extras
+            at_length = self._has_more_to_tell() or self._is_in_a_loop()
+            text = None if at_length else question(number, verb, values, kwargs, self)
+            if text is None:
+                self._ask_at_length(number, verb, values, kwargs or {})
+            else:
+                self.link.send_text(text)  # type: ignore[union-attr]
+        del values, kwargs
         try:
             return self._await(number)
         finally:
             if self._aio is not None and self.link.has_rest():
                 self.aio.hear_later()
+
+    def _has_more_to_tell(self) -> Any:
+        """Say whether something goes beside a message: containers, what has gone, the route of a thread."""
+        return (
+            self.shared_containers.entries
+            or self._lost
+            or self._released
+            or self.has_news
+            or self.threads is not None
+        )
+
+    def _is_in_a_loop(self) -> bool:
+        return self._running_loop() is not None or (self._aio is None and "asyncio" in sys.modules)
+
+    def _ask_at_length(self, number: int, verb: str, values: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        encoder = Encoder(self)
+        try:
+            extras = self.extras(encoder)
+            slots = encoder.slots(values)
+            slots += encoder.slots(kwargs.values())
+            here = self.aio.here(encoder) if self._aio is not None or "asyncio" in sys.modules else None
+            self.link.send(
+                ["q", number, verb, slots, list(kwargs), encoder.finish(), extras, here], encoder.blob
+            )
+        except BaseException:
+            self._not_sent(encoder)
+            raise
+        if encoder.described:
+            self._sent(encoder)
 
     def enter(self, message: list[Any] | None = None, blob: bytes = b"") -> None:
         """Have threads of both sides talk at once from now on; hand on the first message that shows it."""
@@ -119,10 +146,16 @@ class Peer(Outgoing, Incoming, Answering):
             except BaseException:
                 self._abandoned.add(number)
                 raise
-            if message[0] == "q" or message[0] == "n":
+            kind = message[0]
+            if kind == "r" and len(message) == 3 and message[1] == number:  # noqa: PLR2004 -- kind, number, slot
+                if self.threads is not None:
+                    self.threads.decoded()
+                slot = message[2]
+                return known(slot, self._exports) if type(slot) in (list, dict) else slot
+            if kind == "c" or kind == "q" or kind == "n":  # noqa: PLR1714 -- a list would be made each time
                 self.take(message, blob)
                 continue
-            if len(message) != 6 or message[0] != "a" or message[1] != number:  # noqa: PLR2004 -- the parts below
+            if kind != "a" or len(message) != 6 or message[1] != number:  # noqa: PLR2004 -- the parts below
                 self.unexpected(message, blob)
                 continue
             _, _, good, slot, nodes, extras = message
@@ -139,13 +172,16 @@ class Peer(Outgoing, Incoming, Answering):
 
     def unexpected(self, message: list[Any], blob: bytes) -> None:
         """Take a message that is no answer to the question: the first with a route, or too late."""
-        if message[0] in ("Q", "A", "E") and self.threads is None:
+        kind = message[0]
+        if kind in ("Q", "A", "E") and self.threads is None:
             self.enter(message, blob)
-        elif message[0] == "a" and len(message) == 6 and message[1] in self._abandoned:  # noqa: PLR2004
-            self._abandoned.discard(message[1])
-            self.accept_extras(message[5], Decoder(self, message[4], blob))
-        else:
+            return
+        number = message[1] if len(message) > 1 and type(message[1]) is int else None
+        if number not in self._abandoned or (kind, len(message)) not in ANSWERS:
             raise LinkBroken("an answer that nobody has asked for")
+        self._abandoned.discard(number)
+        if kind == "a":
+            self.accept_extras(message[5], Decoder(self, message[4], blob))
 
     def ask_method(self, owner: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Have the other side call a method that one of its classes defines."""
@@ -177,9 +213,10 @@ class Peer(Outgoing, Incoming, Answering):
 
     def take(self, message: list[Any], blob: bytes) -> None:
         """Answer a question, or do what a note says."""
-        if message[0] == "q":
+        kind = message[0]
+        if kind == "c" or kind == "q":  # noqa: PLR1714 -- as above
             self.serve(message, blob)
-        elif message[0] == "n":
+        elif kind == "n":
             self.aio.take(message)
         else:
             self.unexpected(message, blob)
@@ -202,33 +239,28 @@ class Peer(Outgoing, Incoming, Answering):
 
     def serve(self, message: list[Any], blob: bytes) -> None:
         """Answer one question."""
-        if len(message) != 8 or type(message[2]) is not str:  # noqa: PLR2004 -- the parts below
+        if len(message) < 4 or type(message[1]) is not int or type(message[2]) is not str:  # noqa: PLR2004
             raise LinkBroken("a question with parts missing")
-        _, number, verb, slots, names, nodes, extras, here = message
-        try:
-            decoder = Decoder(self, nodes, blob)
-            self.accept_extras(extras, decoder)
-            values = decoder.values(slots)
-            if self.threads is not None:
-                self.threads.decoded()
-        except CannotCross as exc:
-            self.answer(number, good=False, answer=exc)
-            return
-        if (
-            type(names) is not list
-            or len(names) > len(values)
-            or not all(type(name) is str for name in names)
-        ):
-            raise LinkBroken("names without values")
-        kwargs = dict(zip(names, values[len(values) - len(names) :], strict=True))
-        args = values[: len(values) - len(names)]
-        del values, message, nodes
+        number, verb = message[1], message[2]
+        if message[0] == "c":
+            decoder = here = None
+            args, kwargs = arguments(message, self._exports)
+        else:
+            here = message[-1]
+            try:
+                decoder, args, kwargs = self._arguments(message, blob)
+            except CannotCross as exc:
+                self.answer(number, good=False, answer=exc)
+                return
+        if self.threads is not None:
+            self.threads.decoded()
+        del message
         good = True
         try:
-            if here is None and self._aio is None:
+            if here is None and self._running_loop() is None:
                 answer = self.perform(verb, args, kwargs)
             else:
-                answer = self.aio.within(here, decoder, lambda: self.perform(verb, args, kwargs))
+                answer = self.aio.within(here, decoder, functools.partial(self.perform, verb, args, kwargs))
         except BaseException as exc:
             if isinstance(exc, (LinkClosed, LinkBroken, *self.fatal())):
                 raise
@@ -238,14 +270,26 @@ class Peer(Outgoing, Incoming, Answering):
         del decoder
         self.answer(number, good, answer)
 
+    def _arguments(self, message: list[Any], blob: bytes) -> tuple[Decoder, list[Any], dict[str, Any]]:
+        if len(message) != 8:  # noqa: PLR2004 -- the parts below
+            raise LinkBroken("a question with parts missing")
+        _, _, _, slots, names, nodes, extras, _ = message
+        decoder = Decoder(self, nodes, blob)
+        self.accept_extras(extras, decoder)
+        return decoder, *with_names(decoder.values(slots), names)
+
     def answer(self, number: int, good: bool, answer: Any) -> None:
         """Send an answer; one that cannot be sent is an error of its own."""
         if self.threads is None and _more_threads():
             self.enter()
         with self.sending:
-            self._answer(number, good, answer)
+            slot = pack((answer,), self) if good and not self._has_more_to_tell() else None
+            if slot is None:
+                self._answer_at_length(number, good, answer)
+            else:
+                self.link.send_text(f'["r",{number},{slot}]')  # type: ignore[union-attr]
 
-    def _answer(self, number: int, good: bool, answer: Any) -> None:
+    def _answer_at_length(self, number: int, good: bool, answer: Any) -> None:
         encoder = Encoder(self)
         try:
             extras = self.extras(encoder)
@@ -265,10 +309,10 @@ class Peer(Outgoing, Incoming, Answering):
 
     def perform(self, verb: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
         """Do what the other side asks for."""
-        act = getattr(self, f"do_{verb}", None)
+        act = self.acts.get(verb)
         if act is None:
             raise LinkBroken(f"a question of no known kind: {verb[:40]}")
-        return act(*args, **kwargs)
+        return act(self, *args, **kwargs)
 
     # What both sides hold
 

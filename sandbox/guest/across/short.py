@@ -1,0 +1,112 @@
+"""The short form of a message: most calls take and give numbers, short texts and objects that are known.
+
+`["c", number, verb, slots]` asks, with the names of the last slots behind it where they have names;
+`["r", number, slot]` answers. A slot is a JSON scalar, or `[handle]` for an object that the side which
+reads it has handed over itself. There are no nodes, no bytes, and nothing is told beside it.
+"""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from .link import LinkBroken
+from .mirror import INFO, REF, MirrorCallable, MirrorType, Ref
+
+LARGE_INT = 1 << 62
+LONG_TEXT = 4096
+WITH_NAMES = 5
+_quote = json.encoder.encode_basestring_ascii
+_get: Any = object.__getattribute__
+Exports = dict[int, list[Any]]
+
+
+def question(number: int, verb: str, values: Iterable[Any], kwargs: Any, peer: Any) -> str | None:
+    """Return the text of a question; None where a value needs the long form."""
+    slots = pack((*values, *kwargs.values()) if kwargs else values, peer)
+    if slots is None:
+        return None
+    if kwargs:
+        return f'["c",{number},"{verb}",[{slots}],[{",".join(map(_quote, kwargs))}]]'
+    return f'["c",{number},"{verb}",[{slots}]]'
+
+
+def pack(values: Iterable[Any], peer: Any) -> str | None:
+    """Return the text of the slots of some values; None where one of them needs the long form."""
+    slots: list[str] = []
+    for value in values:
+        kind = type(value)
+        if kind is int:
+            if not -LARGE_INT < value < LARGE_INT:
+                return None
+            slots.append(str(value))
+        elif kind is str:
+            if len(value) >= LONG_TEXT or not value.isascii():
+                return None
+            slots.append(_quote(value))
+        elif kind is Ref and value.peer is peer:
+            slots.append(f"[{value.handle}]")
+        else:
+            slot = _slot(value, kind, peer)
+            if slot is None:
+                return None
+            slots.append(slot)
+    return ",".join(slots)
+
+
+def _slot(value: Any, kind: type, peer: Any) -> str | None:
+    if value is None:
+        return "null"
+    if kind is bool:
+        return "true" if value else "false"
+    if kind is float:
+        return repr(value) if value - value == 0.0 else None
+    ref = _ref_of(value, kind)
+    return None if ref is None or ref.peer is not peer else f"[{ref.handle}]"
+
+
+def _ref_of(value: Any, kind: type) -> Ref | None:
+    """Return what an object of the other side stands for, if it is one of the usual ones."""
+    found = None
+    if kind is MirrorType:
+        found = vars(value).get(INFO)
+    elif kind is MirrorCallable or (type(kind) is MirrorType and not issubclass(kind, BaseException)):
+        try:
+            found = _get(value, REF)
+        except AttributeError:
+            return None
+    return found if type(found) is Ref else None
+
+
+def arguments(message: list[Any], exports: Exports) -> tuple[list[Any], dict[str, Any]]:
+    """Return what a question brings along."""
+    if len(message) < WITH_NAMES:
+        return unpack(message[-1], exports), {}
+    if len(message) > WITH_NAMES:
+        raise LinkBroken("a question with too many parts")
+    return with_names(unpack(message[3], exports), message[4])
+
+
+def unpack(slots: Any, exports: Exports) -> list[Any]:
+    """Put values in the place of their slots."""
+    if type(slots) is not list:
+        raise LinkBroken("no list of slots")
+    for place, slot in enumerate(slots):
+        kind = type(slot)
+        if kind is list or kind is dict:
+            slots[place] = known(slot, exports)
+    return slots
+
+
+def known(slot: Any, exports: Exports) -> Any:
+    """Return the object that a slot stands for."""
+    if type(slot) is not list or len(slot) != 1 or type(slot[0]) is not int or slot[0] not in exports:
+        raise LinkBroken("an object that was never given")
+    return exports[slot[0]][0]
+
+
+def with_names(values: list[Any], names: Any) -> tuple[list[Any], dict[str, Any]]:
+    """Tell values that have names from the ones before them."""
+    if type(names) is not list or len(names) > len(values) or not all(type(name) is str for name in names):
+        raise LinkBroken("names without values")
+    place = len(values) - len(names)
+    return values[:place], dict(zip(names, values[place:], strict=True))
