@@ -66,7 +66,7 @@ class Candidate(CandidatePeer):
         self._spec = spec
         self._patched: dict[tuple[str, str], Any] = {}
         self._environ = dict(os.environ)
-        self._streams: tuple[Any, Any] = (sys.stdout, sys.stderr)
+        self._streams: tuple[Any, ...] = (sys.stdout, sys.stderr)
         self._redirected: tuple[Any, Any] | None = None
 
     def do_import(self) -> ModuleType:
@@ -124,10 +124,11 @@ class Candidate(CandidatePeer):
 
     def answer(self, number: int, good: bool, answer: Any) -> None:
         """Send an answer, after everything that was printed before it."""
-        for stream in (sys.stdout, sys.stderr, *self._streams, *(self._redirected or ())):
-            # The script may have closed or replaced it.
-            with contextlib.suppress(BaseException):
-                stream.flush()
+        out, err = streams = self._streams
+        if sys.stdout is not out or sys.stderr is not err or self._redirected:
+            streams = (sys.stdout, sys.stderr, out, err, *(self._redirected or ()))
+        for stream in streams:
+            _flush(stream)
         super().answer(number, good, answer)
 
     def when_threaded(self) -> None:
@@ -216,6 +217,13 @@ class Stdin(io.TextIOBase):
     def buffer(self) -> Any:
         """The bytes of it."""
         return io.BytesIO(self.read().encode())
+
+
+def _flush(stream: Any) -> None:
+    try:
+        stream.flush()
+    except BaseException:  # noqa: BLE001 -- the script may have closed or replaced it
+        return
 
 
 def _stream(fd: int, like: Any) -> Any:
