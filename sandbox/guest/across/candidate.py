@@ -19,7 +19,8 @@ from .. import compiling, names, suite, suspicious
 from ..child import REPORT_FD
 from ..report import Reporter
 from .candidate_peer import CandidatePeer
-from .graph import Encoder, Slot
+from .graph import Encoder
+from .kinds import Slot
 from .link import Link, LinkBroken, LinkClosed
 
 LINK_FD = 5

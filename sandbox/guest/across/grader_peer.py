@@ -16,7 +16,8 @@ from _pytest import outcomes
 from . import awaiting, tables, untraced
 from .decoys import random_below
 from .errors import CandidateEnded, CannotCross, Tampered
-from .graph import Decoder, Encoder, Node
+from .graph import Decoder, Encoder
+from .kinds import Node
 from .link import Link, LinkBroken, LinkClosed
 from .mirror import REF, ref_of
 from .peer import Peer

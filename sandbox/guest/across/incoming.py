@@ -9,10 +9,11 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from . import awaiting, describe, graph, mirror, tables
+from . import awaiting, containers, describe, mirror, tables
 from .errors import CannotCross
-from .graph import Decoder, Node, Slot
+from .graph import Decoder
 from .held import MISSING, Held
+from .kinds import Node, Slot
 from .link import LinkBroken
 from .mirror import INFO, REF, MirrorType, Ref, RemoteIterator
 
@@ -245,7 +246,7 @@ class Incoming(Held):
     def take_held(self, decoder: Decoder, handle: Any, kind: Slot, number: Any, content: Any) -> Any:
         cls = decoder.value(kind)
         base = describe.data_base(cls)
-        if base not in graph.CONTAINERS:
+        if base not in containers.CONTAINERS:
             raise LinkBroken("data of another type than its class")
         made = base.__new__(cls)  # type: ignore[call-overload]
         object.__setattr__(made, REF, Ref(self, handle))

@@ -8,8 +8,9 @@ from typing import Any, NoReturn
 
 from .answering import Answering
 from .errors import CannotCross, StaleObject
-from .graph import Decoder, Encoder, Slot
+from .graph import Decoder, Encoder
 from .incoming import Incoming
+from .kinds import Slot
 from .link import Link, LinkBroken, LinkClosed
 from .mirror import INFO
 from .outgoing import Outgoing

@@ -7,8 +7,9 @@ it by a number, compare it with what it last was, and send what has changed alon
 import sys
 from typing import TYPE_CHECKING, Any
 
+from .containers import array_of, elements, is_array, refill, same
 from .errors import CannotCross
-from .graph import Decoder, Encoder, array_of, elements, is_array, refill, same
+from .graph import Decoder, Encoder
 from .link import LinkBroken
 
 if TYPE_CHECKING:
