@@ -10,11 +10,11 @@ from .answering import Answering
 from .errors import CannotCross, StaleObject
 from .graph import Decoder, Encoder
 from .incoming import Incoming
-from .kinds import Slot
 from .link import Link, LinkBroken, LinkClosed
 from .mirror import INFO
 from .outgoing import Outgoing
 from .short import arguments, known, pack, question, with_names
+from .telling import Telling
 from .threads import Threads
 
 _more_threads: Callable[[], int] = _thread._count  # noqa: SLF001 -- the cheapest way to know
@@ -22,7 +22,7 @@ ANSWERS = (("a", 6), ("r", 3))
 """Kinds of answers, and how many parts they have."""
 
 
-class Peer(Outgoing, Incoming, Answering):
+class Peer(Outgoing, Incoming, Answering, Telling):
     """Asks and answers over one link. Subclasses say what the other side may ask for."""
 
     def __init__(self, link: Link, step: int) -> None:
@@ -33,8 +33,6 @@ class Peer(Outgoing, Incoming, Answering):
         """Questions whose answer nobody waits for any more."""
         self._ids = 0
         self.dead = False
-        self.has_news = False
-        """Whether there is something for `tell`."""
         self._aio: Any = None
         self._running_loop: Callable[[], Any] = lambda: None
 
@@ -70,16 +68,6 @@ class Peer(Outgoing, Incoming, Answering):
         finally:
             if self._aio is not None and self.link.has_rest():
                 self.aio.hear_later()
-
-    def _has_more_to_tell(self) -> Any:
-        """Say whether something goes beside a message: containers, what has gone, the route of a thread."""
-        return (
-            self.shared_containers.entries
-            or self._lost
-            or self._released
-            or self.has_news
-            or self.threads is not None
-        )
 
     def _is_in_a_loop(self) -> bool:
         return self._running_loop() is not None or (self._aio is None and "asyncio" in sys.modules)
@@ -120,20 +108,6 @@ class Peer(Outgoing, Incoming, Answering):
 
     def when_broken(self, error: LinkBroken) -> None:
         """Take note that the other side is not honest."""
-
-    def _sent(self, encoder: Encoder) -> None:
-        """Note what the other side has been told about."""
-        if self.threads is None:
-            self._described |= encoder.described
-        else:
-            # Another of its threads may get to see what is sent next before this one sees this.
-            self.threads.seat().told |= encoder.described
-
-    def _not_sent(self, encoder: Encoder) -> None:
-        """Take back what a message that could not be sent would have said."""
-        self.shared_containers.take_back(encoder.numbered, *encoder.taken[:2])
-        for released in encoder.taken[2:]:
-            self._released += released
 
     def new_id(self) -> int:
         """Number a question."""
@@ -314,57 +288,6 @@ class Peer(Outgoing, Incoming, Answering):
         if act is None:
             raise LinkBroken(f"a question of no known kind: {verb[:40]}")
         return act(self, *args, **kwargs)
-
-    # What both sides hold
-
-    def extras(self, encoder: Encoder) -> list[Any] | None:
-        """Tell what has changed here, is not held any more, and was given back."""
-        shared = self.shared_containers
-        if self._lost:
-            self._give_back()
-        told = self.tell(encoder)
-        if not shared and not self._released and told is None:
-            return None
-        # In this order: what nobody holds any more may have been changed just before.
-        changes = shared.changes(encoder) if shared else []
-        unheld = shared.unheld() if shared else []
-        released, self._released = self._released, []
-        encoder.taken = [changes, unheld, released]
-        if changes or unheld or released or told is not None:
-            return [changes, unheld, released, told]
-        return None
-
-    def tell(self, _encoder: Encoder) -> Slot:
-        """Tell something beside a message."""
-        return None
-
-    def told(self, what: Any) -> None:
-        """Take what the other side tells beside its message."""
-
-    def accept_extras(self, extras: Any, decoder: Decoder) -> None:
-        """Take over what the other side tells beside its message."""
-        if extras is None:
-            return
-        if type(extras) is not list or len(extras) != 4:  # noqa: PLR2004 -- the parts below
-            raise LinkBroken("extras with parts missing")
-        changes, unheld, released, told = extras
-        self.shared_containers.apply(changes, decoder)
-        pairs = [
-            pair
-            for pair in (released if type(released) is list else ())
-            if type(pair) is list and len(pair) == 2 and all(type(part) is int for part in pair)  # noqa: PLR2004
-            if pair[0] in self._exports
-        ]
-        if self.threads is None:
-            self.shared_containers.forget(unheld)
-            self._release(pairs)
-        else:
-            if pairs:
-                self.threads.later(lambda: self._release(pairs))
-            if unheld:
-                self.threads.later(lambda: self.shared_containers.forget(unheld))
-        if told is not None:
-            self.told(decoder.value(told))
 
     def may_bind(self, names: Any) -> Any:
         """Choose the names that `from … import *` may bind."""

@@ -9,8 +9,9 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from .far_callable import MirrorCallable
 from .link import LinkBroken
-from .mirror import INFO, REF, MirrorCallable, MirrorType, Ref
+from .mirror import INFO, REF, MirrorType, Ref
 
 LARGE_INT = 1 << 62
 LONG_TEXT = 4096
