@@ -11,6 +11,8 @@ HEADER = struct.Struct(">II")
 MAX_TEXT = 64 * 1024 * 1024
 MAX_BLOB = 256 * 1024 * 1024
 SMALL = 1 << 16
+USUAL = 1 << 13
+"""What is read at first: most messages are smaller. Memory for more takes its time."""
 HEAD = HEADER.size
 _head = HEADER.pack
 _sizes = HEADER.unpack_from
@@ -97,24 +99,25 @@ class Link:
         self.reading = True
         if not self._rest:
             # First receive: a handler of a signal may do the same meanwhile.
-            more = self._receive(SMALL)
+            more = self._receive(USUAL)
             self._rest += more
         data, self._rest = self._rest, b""
         size = len(data) - HEAD
-        if size >= 0 and _sizes(data) == (size, 0):
+        if size > 0 and _sizes(data) == (size, 0):
             # One message and nothing else, as nearly always.
             self.size = size
-            raw, blob = data[HEAD:], b""
+            blob = b""
+            data = data[HEAD:]
         else:
             self._rest = data + self._rest
-            raw, blob = self._read_parts()
+            data, blob = self._read_parts()
         self.reading = False
         try:
-            text = raw.decode()
+            text = data.decode()
             message, end = _scan(text, 0)
         except (ValueError, RecursionError, StopIteration):
             raise LinkBroken("a message is not JSON") from None
-        if end != len(text) or type(message) is not list or not message:
+        if type(message) is not list or not message or end != len(text):
             raise LinkBroken("a message is not a list, or an empty one")
         return message, blob
 
@@ -149,7 +152,7 @@ class Link:
             if missing > SMALL:
                 return self._read_much(size)
             # First receive: a handler of a signal may do the same meanwhile.
-            more = self._receive(SMALL)
+            more = self._receive(USUAL)
             self._rest += more
         data, self._rest = self._rest[:size], self._rest[size:]
         return data

@@ -13,7 +13,7 @@ from .incoming import Incoming
 from .link import Link, LinkBroken, LinkClosed
 from .mirror import INFO
 from .outgoing import Outgoing
-from .short import arguments, known, pack, question, with_names
+from .short import STRUCTURES, WITHOUT_NAMES, arguments, known, question, slot_of, unpack, with_names
 from .telling import Telling
 from .threads import Threads
 
@@ -56,7 +56,8 @@ class Peer(Outgoing, Incoming, Answering, Telling):
             self.enter()
         number = self.new_id()
         with self.sending:
-            at_length = self._has_more_to_tell() or self._is_in_a_loop()
+            in_loop = self._running_loop() is not None if self._aio is not None else "asyncio" in sys.modules
+            at_length = in_loop or self._has_more_to_tell()
             text = None if at_length else question(number, verb, values, kwargs, self)
             if text is None:
                 self._ask_at_length(number, verb, values, kwargs or {})
@@ -68,9 +69,6 @@ class Peer(Outgoing, Incoming, Answering, Telling):
         finally:
             if self._aio is not None and self.link.has_rest():
                 self.aio.hear_later()
-
-    def _is_in_a_loop(self) -> bool:
-        return self._running_loop() is not None or (self._aio is None and "asyncio" in sys.modules)
 
     def _ask_at_length(self, number: int, verb: str, values: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         encoder = Encoder(self)
@@ -126,7 +124,7 @@ class Peer(Outgoing, Incoming, Answering, Telling):
                 if self.threads is not None:
                     self.threads.decoded()
                 slot = message[2]
-                return known(slot, self._exports) if type(slot) in (list, dict) else slot
+                return known(slot, self._exports) if type(slot) in STRUCTURES else slot
             if kind == "c" or kind == "q" or kind == "n":  # noqa: PLR1714 -- a list would be made each time
                 self.take(message, blob)
                 continue
@@ -217,9 +215,13 @@ class Peer(Outgoing, Incoming, Answering, Telling):
         if len(message) < 4 or type(message[1]) is not int or type(message[2]) is not str:  # noqa: PLR2004
             raise LinkBroken("a question with parts missing")
         number, verb = message[1], message[2]
+        kwargs: dict[str, Any] = {}
         if message[0] == "c":
             decoder = here = None
-            args, kwargs = arguments(message, self._exports)
+            if len(message) == WITHOUT_NAMES:
+                args = unpack(message[3], self._exports)
+            else:
+                args, kwargs = arguments(message, self._exports)
         else:
             here = message[-1]
             try:
@@ -258,7 +260,7 @@ class Peer(Outgoing, Incoming, Answering, Telling):
         if self.threads is None and _more_threads():
             self.enter()
         with self.sending:
-            slot = pack((answer,), self) if good and not self._has_more_to_tell() else None
+            slot = slot_of(answer, self) if good and not self._has_more_to_tell() else None
             if slot is None:
                 self._answer_at_length(number, good, answer)
             else:

@@ -15,10 +15,11 @@ from .mirror import INFO, REF, MirrorType, Ref
 
 LARGE_INT = 1 << 62
 LONG_TEXT = 4096
-WITH_NAMES = 5
+WITHOUT_NAMES, WITH_NAMES = 4, 5
 _quote = json.encoder.encode_basestring_ascii
 _get: Any = object.__getattribute__
 Exports = dict[int, list[Any]]
+STRUCTURES = frozenset({list, dict})
 
 
 def question(number: int, verb: str, values: Iterable[Any], kwargs: Any, peer: Any) -> str | None:
@@ -36,33 +37,33 @@ def pack(values: Iterable[Any], peer: Any) -> str | None:
     slots: list[str] = []
     for value in values:
         kind = type(value)
-        if kind is int:
-            if not -LARGE_INT < value < LARGE_INT:
-                return None
+        if kind is int and -LARGE_INT < value < LARGE_INT:
             slots.append(str(value))
-        elif kind is str:
-            if len(value) >= LONG_TEXT or not value.isascii():
-                return None
-            slots.append(_quote(value))
         elif kind is Ref and value.peer is peer:
             slots.append(f"[{value.handle}]")
         else:
-            slot = _slot(value, kind, peer)
+            slot = slot_of(value, peer)
             if slot is None:
                 return None
             slots.append(slot)
     return ",".join(slots)
 
 
-def _slot(value: Any, kind: type, peer: Any) -> str | None:
+def slot_of(value: Any, peer: Any) -> str | None:
+    """Return the text of one slot; None where its value needs the long form."""
+    kind = type(value)
+    if kind is int:
+        return str(value) if -LARGE_INT < value < LARGE_INT else None
+    if kind is str:
+        return _quote(value) if len(value) < LONG_TEXT and value.isascii() else None
     if value is None:
         return "null"
     if kind is bool:
         return "true" if value else "false"
     if kind is float:
         return repr(value) if value - value == 0.0 else None
-    ref = _ref_of(value, kind)
-    return None if ref is None or ref.peer is not peer else f"[{ref.handle}]"
+    ref = value if kind is Ref else _ref_of(value, kind)
+    return f"[{ref.handle}]" if ref is not None and ref.peer is peer else None
 
 
 def _ref_of(value: Any, kind: type) -> Ref | None:
@@ -79,11 +80,9 @@ def _ref_of(value: Any, kind: type) -> Ref | None:
 
 
 def arguments(message: list[Any], exports: Exports) -> tuple[list[Any], dict[str, Any]]:
-    """Return what a question brings along."""
-    if len(message) < WITH_NAMES:
-        return unpack(message[-1], exports), {}
-    if len(message) > WITH_NAMES:
-        raise LinkBroken("a question with too many parts")
+    """Return what a question with names brings along."""
+    if len(message) != WITH_NAMES:
+        raise LinkBroken("a question with too many parts, or too few")
     return with_names(unpack(message[3], exports), message[4])
 
 
@@ -92,17 +91,18 @@ def unpack(slots: Any, exports: Exports) -> list[Any]:
     if type(slots) is not list:
         raise LinkBroken("no list of slots")
     for place, slot in enumerate(slots):
-        kind = type(slot)
-        if kind is list or kind is dict:
+        if type(slot) in STRUCTURES:
             slots[place] = known(slot, exports)
     return slots
 
 
 def known(slot: Any, exports: Exports) -> Any:
     """Return the object that a slot stands for."""
-    if type(slot) is not list or len(slot) != 1 or type(slot[0]) is not int or slot[0] not in exports:
-        raise LinkBroken("an object that was never given")
-    return exports[slot[0]][0]
+    if type(slot) is list and len(slot) == 1:
+        handle = slot[0]
+        if type(handle) is int and handle in exports:
+            return exports[handle][0]
+    raise LinkBroken("an object that was never given")
 
 
 def with_names(values: list[Any], names: Any) -> tuple[list[Any], dict[str, Any]]:
