@@ -19,6 +19,7 @@ ATOMS = st.one_of(
     st.integers(-short.LARGE_INT + 1, short.LARGE_INT - 1),
     st.floats(allow_nan=False, allow_infinity=False),
     st.text(st.characters(max_codepoint=127), max_size=40),
+    st.text(max_size=40).filter(str.isprintable),
 )
 SCRIPT = """
 import sys
@@ -76,7 +77,8 @@ def test_plain_values_arrive_as_they_are(values, kwargs):
         -(2**62),
         math.inf,
         math.nan,
-        "é",
+        "é\n",
+        "é\ud800",
         "\ud800",
         "x" * short.LONG_TEXT,
         1j,

@@ -55,7 +55,7 @@ def slot_of(value: Any, peer: Any) -> str | None:
     if kind is int:
         return str(value) if -LARGE_INT < value < LARGE_INT else None
     if kind is str:
-        return _quote(value) if len(value) < LONG_TEXT and value.isascii() else None
+        return _quote(value) if len(value) < LONG_TEXT and (value.isascii() or value.isprintable()) else None
     if value is None:
         return "null"
     if kind is bool:
