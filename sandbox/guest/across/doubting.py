@@ -5,7 +5,7 @@ from typing import Any, NoReturn
 
 from _pytest import outcomes
 
-from .decoys import random_below
+from .chance import random_below
 from .errors import CandidateEnded, Tampered
 from .link import Link
 from .peer import Peer

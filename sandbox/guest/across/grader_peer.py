@@ -3,8 +3,6 @@
 import _thread
 import builtins
 import contextlib
-import os
-import struct
 import sys
 import threading
 import types
@@ -12,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from . import tables, untraced
+from .chance import draw
 from .doubting import Doubting
 from .errors import CandidateEnded, CannotCross, Tampered
 from .graph import Decoder, Encoder
@@ -25,7 +24,6 @@ from .tracebacks import fake_traceback
 
 SECRET = (types.FrameType, types.CodeType, types.ModuleType, types.CellType)
 LIBRARIES = sys.stdlib_module_names | {"numpy"}
-DRAWN = struct.Struct(">64Q")
 # Each call comes by here; `super()` takes its time.
 _ask = Peer.ask
 _more_threads = _thread._count  # noqa: SLF001 -- the cheapest way to know
@@ -44,7 +42,6 @@ class GraderPeer(Permissions, Doubting):
         self.when_ended: Callable[[], None] = lambda: None
         self.when_tampered: Callable[[str], None] = lambda _why: None
         self._main = threading.main_thread().ident
-        self._drawn: list[int] = []
         self.after_asking: Callable[[], None] = lambda: None
         self.when_told: Callable[[Any], None] = lambda _told: None
         self.failed_within: BaseException | None = None
@@ -57,11 +54,7 @@ class GraderPeer(Permissions, Doubting):
 
     def new_id(self) -> int:
         # Nobody can answer a question before it is asked.
-        try:
-            return self._drawn.pop()
-        except IndexError:
-            self._drawn += (number >> 16 for number in DRAWN.unpack(os.urandom(DRAWN.size)))
-            return self._drawn.pop()
+        return draw() >> 16
 
     def ask(self, verb: str, values: tuple[Any, ...], kwargs: dict[str, Any] | None = None) -> Any:
         """Ask the script.

@@ -14,6 +14,7 @@ from .link import LinkBroken
 from .mirror import INFO, REF, MirrorType, Ref
 
 LARGE_INT = 1 << 62
+_LEAST_INT = -LARGE_INT
 LONG_TEXT = 4096
 WITHOUT_NAMES, WITH_NAMES = 4, 5
 _quote = json.encoder.encode_basestring_ascii
@@ -37,7 +38,7 @@ def pack(values: Iterable[Any], peer: Any) -> str | None:
     slots: list[str] = []
     for value in values:
         kind = type(value)
-        if kind is int and -LARGE_INT < value < LARGE_INT:
+        if kind is int and _LEAST_INT < value < LARGE_INT:
             slots.append(str(value))
         elif kind is Ref and value.peer is peer:
             slots.append(f"[{value.handle}]")
@@ -53,7 +54,7 @@ def slot_of(value: Any, peer: Any) -> str | None:
     """Return the text of one slot; None where its value needs the long form."""
     kind = type(value)
     if kind is int:
-        return str(value) if -LARGE_INT < value < LARGE_INT else None
+        return str(value) if _LEAST_INT < value < LARGE_INT else None
     if kind is str:
         return _quote(value) if len(value) < LONG_TEXT and (value.isascii() or value.isprintable()) else None
     if value is None:
