@@ -72,7 +72,18 @@ def parts_of_a_question():
         theirs.shutdown(socket.SHUT_WR)
         with contextlib.suppress(LinkClosed):
             Peer(Link(ours), 1).ask("call", ())
-        return len(Link(theirs).receive()[0])
+        return len(at_length(Link(theirs).receive()[0]))
+
+
+def at_length(message):
+    """The long form of a message."""
+    match message:
+        case ["c", number, verb, slots, *names]:
+            return ["q", number, verb, slots, *(names or [[]]), [], None, None]
+        case ["r", number, slot]:
+            return ["a", number, True, slot, [], None]
+        case _:
+            return message
 
 
 class Script:
@@ -125,10 +136,10 @@ class Hostile:
         self.link.send([*parts, *[None] * (parts_of_a_question() - len(parts))], blob)
 
     def hear(self):
-        """What the tests' side has said."""
+        """What the tests' side has said, in the long form."""
         found = []
         while self.link.has_message():
-            found.append(self.link.receive()[0])
+            found.append(at_length(self.link.receive()[0]))
         return found
 
     def __enter__(self):

@@ -9,8 +9,8 @@ from unittest import mock
 import pytest
 
 from sandbox.guest.across.errors import CandidateEnded, CannotCross, Tampered
-from sandbox.guest.across.grader_peer import OWN
 from sandbox.guest.across.graph import Encoder
+from sandbox.guest.across.permissions import OWN
 from tests.unit.across_ends import Hostile, as_json
 
 

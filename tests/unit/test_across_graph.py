@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sandbox.guest.across import graph
+from sandbox.guest.across import containers, graph, kinds
 from sandbox.guest.across.errors import CandidateEnded, CannotCross
 from sandbox.guest.across.graph import Decoder, Encoder
 from sandbox.guest.across.link import LinkBroken
@@ -202,7 +202,7 @@ def test_every_kind_is_tried_above():
     shared = [1]
     encoded(twice, shared)
     seen |= {node[0] for node in encoded(twice, shared)[0]}
-    assert set(graph._BUILD) | set(graph._EMPTY) <= seen | {"nothing"}
+    assert set(kinds.BUILD) | set(containers.EMPTY) <= seen | {"nothing"}
 
 
 @pytest.mark.parametrize("make", MUTABLE)
@@ -594,7 +594,7 @@ def test_slots_that_lead_nowhere_are_refused(slot):
 
 
 KINDS = sorted(
-    {*graph._BUILD, *graph._EMPTY}
+    {*kinds.BUILD, *containers.EMPTY}
     | {
         nodes[0][0]
         for nodes in MALFORMED

@@ -105,7 +105,7 @@ def test_what_nobody_holds_any_more_is_forgotten_on_both_sides():
     value = [1]
     there = send(one, other, value)
     there.clear()
-    assert len(one.shared_containers._entries) == len(other.shared_containers._entries) == 1
+    assert len(one.shared_containers.entries) == len(other.shared_containers.entries) == 1
     send(other, one)
     assert not one.shared_containers
     assert not other.shared_containers
@@ -133,7 +133,7 @@ def test_of_too_many_the_oldest_go_on_as_copies():
     values = [[number] for number in range(shared.MOST + 10)]
     there = [send(one, other, value)[0] for value in values]
     send(one, other)
-    assert len(one.shared_containers._entries) == len(other.shared_containers._entries) == shared.MOST
+    assert len(one.shared_containers.entries) == len(other.shared_containers.entries) == shared.MOST
     values[-1].append("new")
     values[0].append("old")
     send(one, other)

@@ -38,6 +38,8 @@ def swap_task(loop: Any, task: Any) -> Any:
 class Aio:
     """What one peer knows of loops, futures and tasks on both sides."""
 
+    running = staticmethod(_running)
+
     def __init__(self, peer: Any) -> None:
         self.peer = peer
         self._own: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()

@@ -3,7 +3,8 @@
 import copy
 import inspect
 import types
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from . import awaiting, tables
 from .held import MISSING, Held
@@ -12,6 +13,13 @@ from .link import LinkBroken
 
 class Answering(Held):
     """Does what the other side asks for."""
+
+    acts: ClassVar[dict[str, Callable[..., Any]]]
+    """By the names of questions."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.acts = {name[3:]: getattr(cls, name) for name in dir(cls) if name.startswith("do_")}
 
     def do_call(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
         return function(*args, **kwargs)

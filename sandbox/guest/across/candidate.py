@@ -19,7 +19,8 @@ from .. import compiling, names, suite, suspicious
 from ..child import REPORT_FD
 from ..report import Reporter
 from .candidate_peer import CandidatePeer
-from .graph import Encoder, Slot
+from .graph import Encoder
+from .kinds import Slot
 from .link import Link, LinkBroken, LinkClosed
 
 LINK_FD = 5
@@ -66,8 +67,7 @@ class Candidate(CandidatePeer):
         self._spec = spec
         self._patched: dict[tuple[str, str], Any] = {}
         self._environ = dict(os.environ)
-        self._surroundings_changed = False
-        self._streams: tuple[Any, Any] = (sys.stdout, sys.stderr)
+        self._streams: tuple[Any, ...] = (sys.stdout, sys.stderr)
         self._redirected: tuple[Any, Any] | None = None
 
     def do_import(self) -> ModuleType:
@@ -103,16 +103,16 @@ class Candidate(CandidatePeer):
 
     def _noting(self, change: Callable[..., None]) -> Callable[..., None]:
         def changed(*args: Any) -> None:
-            self._surroundings_changed = True
+            self.has_news = True
             change(*args)
 
         return changed
 
     def tell(self, encoder: Encoder) -> Slot:
         """Tell which variables of the environment the script has set or removed (None), and where it is."""
-        if not self._surroundings_changed:
+        if not self.has_news:
             return None
-        self._surroundings_changed = False
+        self.has_news = False
         before, self._environ = self._environ, dict(os.environ)
         names = before.keys() | self._environ.keys()
         changed = {
@@ -125,10 +125,11 @@ class Candidate(CandidatePeer):
 
     def answer(self, number: int, good: bool, answer: Any) -> None:
         """Send an answer, after everything that was printed before it."""
-        for stream in (sys.stdout, sys.stderr, *self._streams, *(self._redirected or ())):
-            # The script may have closed or replaced it.
-            with contextlib.suppress(BaseException):
-                stream.flush()
+        out, err = streams = self._streams
+        if sys.stdout is not out or sys.stderr is not err or self._redirected:
+            streams = (sys.stdout, sys.stderr, out, err, *(self._redirected or ()))
+        for stream in streams:
+            _flush(stream)
         super().answer(number, good, answer)
 
     def when_threaded(self) -> None:
@@ -142,7 +143,7 @@ class Candidate(CandidatePeer):
         if "environ" in state:
             os.environ.clear()
             os.environ.update(state["environ"])
-            self._environ, self._surroundings_changed = dict(os.environ), False
+            self._environ, self.has_news = dict(os.environ), False
         if "cwd" in state:
             os.chdir(state["cwd"])
         if "streams" in state:
@@ -217,6 +218,13 @@ class Stdin(io.TextIOBase):
     def buffer(self) -> Any:
         """The bytes of it."""
         return io.BytesIO(self.read().encode())
+
+
+def _flush(stream: Any) -> None:
+    try:
+        stream.flush()
+    except BaseException:  # noqa: BLE001 -- the script may have closed or replaced it
+        return
 
 
 def _stream(fd: int, like: Any) -> Any:

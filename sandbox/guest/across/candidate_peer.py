@@ -5,7 +5,8 @@ import sys
 import types
 from typing import Any, NoReturn
 
-from .graph import Decoder, Encoder, Node, Slot
+from .graph import Decoder, Encoder
+from .kinds import Node, Slot
 from .link import Link
 from .mirror import ref_of
 from .peer import Peer

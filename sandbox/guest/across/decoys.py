@@ -7,9 +7,10 @@ ways to spell the same pattern (texts). What is made of several values is change
 import datetime
 import decimal
 import fractions
-import os
 from collections.abc import Callable
 from typing import Any
+
+from .chance import random_below
 
 MANY = 20
 FEW = 6
@@ -17,11 +18,6 @@ LARGE = 500
 """From this size on there are only a few decoys of a value."""
 STEPS = (1, 2, 3, 4, 8, 9)
 _VOWELS, _REST = "aeiou", "bcdfghjklmnpqrstvwxyz"
-
-
-def random_below(limit: int) -> int:
-    """Draw a number that the script cannot foresee, whatever seed the tests set."""
-    return int.from_bytes(os.urandom(8), "big") % limit
 
 
 def decoys(value: Any) -> list[Any]:
@@ -50,7 +46,7 @@ class _Row:
     def __init__(self, count: int) -> None:
         self.real = random_below(count + 1)
         self.step = STEPS[random_below(len(STEPS))]
-        self.ciphers = [_cipher() for _ in range(count + 1)]
+        self._ciphers: dict[int, dict[int, int]] = {}
         self._makers: dict[type, Callable[[Any, int], Any]] = {
             bool: lambda value, place: value if place % 2 else not value,
             int: self._int,
@@ -98,7 +94,9 @@ class _Row:
         return type(value)(decimal.Decimal(f"{'-' if sign else ''}{whole}e{exponent}"))
 
     def _text(self, value: str, place: int) -> str:
-        cipher = self.ciphers[place]
+        cipher = self._ciphers.get(place)
+        if cipher is None:
+            cipher = self._ciphers[place] = _cipher()
         spelt = value.translate(cipher)
         return spelt if spelt != value else value + chr(97 + place)
 

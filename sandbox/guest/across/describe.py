@@ -17,7 +17,8 @@ from typing import Any
 
 from . import tables
 from .awaiting import FLAVOURS, flavour_of
-from .graph import Encoder, Slot
+from .graph import Encoder
+from .kinds import Slot
 
 DATA: tuple[type, ...] = (
     *(int, float, complex, str, bytes, tuple, frozenset),

@@ -6,18 +6,13 @@ gets a handle (see `peer`).
 """
 
 import collections
-import datetime
-import importlib
-import operator
-import pathlib
-import re
-import sys
-import types
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from . import tables
+from .containers import CONTAINERS, EMPTY, dtype_of, elements, is_array, refill
 from .errors import CannotCross, StaleObject
+from .kinds import BUILD, MAKE, MAKE_LATER, NEEDS, Node, Slot
 from .link import LinkBroken, LinkClosed
 
 INT_BITS = 62
@@ -26,8 +21,6 @@ MAX_NODES = 2_000_000
 MAX_DEPTH = 20_000
 """Of values that cannot change: the hash of a tuple that is nested deeper would overflow the stack of C."""
 NO_NAME = ("", "")
-Slot = Any
-Node = list[Any]
 _UNSET: Any = object()
 
 
@@ -116,7 +109,7 @@ class Encoder:
         """Make the nodes that are missing; return all."""
         while self._todo:
             index, value = self._todo.pop()
-            make = _MAKE.get(type(value)) or _MAKE_LATER.get(tables.later_name(type(value)) or NO_NAME)
+            make = MAKE.get(type(value)) or MAKE_LATER.get(tables.later_name(type(value)) or NO_NAME)
             if make is not None:
                 self.nodes[index] = make(self, value)
             elif type(value) in CONTAINERS:
@@ -130,7 +123,7 @@ class Encoder:
         if isinstance(value, bytearray):
             return self.bytes_at(value)
         if is_array(value):
-            return [_dtype(value.dtype), list(value.shape), *self.bytes_at(value.tobytes())]
+            return [dtype_of(value.dtype), list(value.shape), *self.bytes_at(value.tobytes())]
         return self.slots(elements(value))
 
     def _container(self, value: Any) -> Node:
@@ -157,121 +150,6 @@ def _is_text(value: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def is_array(value: Any) -> bool:
-    """Say whether a value is an array of numpy's."""
-    numpy = sys.modules.get("numpy")
-    return numpy is not None and isinstance(value, numpy.ndarray)
-
-
-def _dtype(dtype: Any) -> Any:
-    return dtype.str if dtype.names is None else [[name, dtype[name].str] for name in dtype.names]
-
-
-def elements(value: Any) -> list[Any]:
-    """Return what a container holds, read with the builtin's own methods; keys and values in turn."""
-    if isinstance(value, dict):
-        own = collections.OrderedDict if isinstance(value, collections.OrderedDict) else dict
-        # In one step: another thread may change it.
-        return [part for pair in list(own.items(value)) for part in pair]
-    if isinstance(value, list):
-        return list.__getitem__(value, slice(None))
-    return list((set if isinstance(value, set) else collections.deque).__iter__(value))
-
-
-def refill(value: Any, content: list[Any]) -> None:
-    """Put `content` in the place of what a container holds, with the builtin's own methods."""
-    if isinstance(value, list):
-        list.__setitem__(value, slice(None), content)
-    elif isinstance(value, collections.OrderedDict):
-        collections.OrderedDict.clear(value)
-        for key, part in zip(content[::2], content[1::2], strict=True):
-            collections.OrderedDict.__setitem__(value, key, part)
-    elif isinstance(value, dict):
-        dict.clear(value)
-        dict.update(value, zip(content[::2], content[1::2], strict=True))
-    elif isinstance(value, set):
-        set.clear(value)
-        set.update(value, content)
-    elif isinstance(value, collections.deque):
-        collections.deque.clear(value)
-        collections.deque.extend(value, content)
-
-
-CONTAINERS: dict[type, str] = {
-    list: "list",
-    dict: "dict",
-    set: "set",
-    bytearray: "bytearray",
-    collections.deque: "deque",
-    collections.OrderedDict: "ordered",
-    collections.defaultdict: "defaultdict",
-    collections.Counter: "counter",
-}
-"""Mutable types that both sides may hold and change (numpy's array is the other one)."""
-_EMPTY: dict[str, Callable[[], Any]] = {name: kind for kind, name in CONTAINERS.items()}
-
-
-def _date(_: Encoder, value: datetime.date) -> Node:
-    return ["date", value.year, value.month, value.day]
-
-
-def _own_name(zone: datetime.timezone) -> str | None:
-    name = zone.tzname(None)
-    return None if name == datetime.timezone(zone.utcoffset(None)).tzname(None) else name
-
-
-def _clock(value: Any, encoder: Encoder) -> list[Any]:
-    parts = [value.hour, value.minute, value.second, value.microsecond]
-    return [*parts, encoder.slot(value.tzinfo), value.fold]
-
-
-def _text(encoder: Encoder, value: str) -> Node:
-    return ["s", *encoder.bytes_at(value.encode("utf-8", "surrogatepass"))]
-
-
-_MAKE: dict[type, Callable[[Encoder, Any], Node]] = {
-    str: _text,
-    bytes: lambda enc, value: ["b", *enc.bytes_at(value)],
-    memoryview: lambda enc, value: ["memory", *enc.bytes_at(value.tobytes())],
-    tuple: lambda enc, value: ["t", enc.slots(value)],
-    frozenset: lambda enc, value: ["f", enc.slots(value)],
-    complex: lambda _, value: ["c", repr(value.real), repr(value.imag)],
-    range: lambda enc, value: ["range", enc.slots((value.start, value.stop, value.step))],
-    slice: lambda enc, value: ["slice", enc.slots((value.start, value.stop, value.step))],
-    datetime.date: _date,
-    datetime.time: lambda enc, value: ["time", *_clock(value, enc)],
-    datetime.datetime: lambda enc, value: ["datetime", *_date(enc, value)[1:], *_clock(value, enc)],
-    datetime.timedelta: lambda _, value: ["delta", value.days, value.seconds, value.microseconds],
-    datetime.timezone: lambda enc, value: ["zone", enc.slot(value.utcoffset(None)), _own_name(value)],
-    re.Pattern: lambda enc, value: ["pattern", enc.slot(value.pattern), value.flags],
-    pathlib.PosixPath: lambda _, value: ["path", str(value)],
-    pathlib.PurePosixPath: lambda _, value: ["purepath", str(value)],
-    type(NotImplemented): lambda _, _value: ["notimplemented"],
-    type(...): lambda _, _value: ["ellipsis"],
-    # What it would show is the other side's business; `__exit__` gets one, and seldom looks.
-    types.TracebackType: lambda _, _value: ["nothing"],
-    types.MappingProxyType: lambda enc, value: ["proxy", enc.slot(enc.objects.behind(value))],
-    type({}.keys()): lambda enc, value: ["keys", enc.slot(enc.objects.behind(value))],
-    type({}.items()): lambda enc, value: ["items", enc.slot(enc.objects.behind(value))],
-    type({}.values()): lambda enc, value: ["values", enc.slot(enc.objects.behind(value))],
-}
-
-
-_MAKE_LATER: dict[tuple[str, str], Callable[[Encoder, Any], Node]] = {
-    ("decimal", "Decimal"): lambda _, value: ["decimal", str(value)],
-    ("fractions", "Fraction"): lambda enc, value: [
-        "fraction",
-        enc.slots((value.numerator, value.denominator)),
-    ],
-    ("uuid", "UUID"): lambda _, value: ["uuid", value.hex],
-    ("zoneinfo", "ZoneInfo"): lambda _, value: ["zoneinfo", value.key],
-}
-
-
-def _later(module: str, name: str) -> Any:
-    return vars(importlib.import_module(module))[name]
 
 
 class Decoder:
@@ -333,7 +211,8 @@ class Decoder:
     def _build(self) -> None:
         try:
             for start in range(len(self.nodes)):
-                self._build_from(start)
+                if self._built[start] is _UNSET:
+                    self._build_from(start)
             for value, slots in self._fill:
                 refill(value, self.values(slots))
             for action in self._later:
@@ -347,6 +226,9 @@ class Decoder:
             raise LinkBroken(f"values that cannot be: {type(exc).__name__}: {exc!s:.100}") from exc
 
     def _build_from(self, start: int) -> None:
+        if not self._needs(start):
+            self._built[start] = self._make(self.nodes[start])
+            return
         stack, active = [start], set[int]()
         while stack:
             index = stack[-1]
@@ -378,20 +260,23 @@ class Decoder:
         node = self.nodes[index]
         if type(node) is not list or not node or type(node[0]) is not str:
             raise LinkBroken("a node without a kind")
-        find = _NEEDS.get(node[0])
+        kind = node[0]
+        find = NEEDS.get(kind, self.objects.needs_of)
+        if find is None:
+            return []
         try:
-            needed = self.objects.needs_of(node) if find is None else find(node)
+            needed = find(node)
         except (IndexError, TypeError):
             raise LinkBroken("a node with parts missing") from None
         return [self._number(slot) for slot in needed if type(slot) is list]
 
     def _make(self, node: Node) -> Any:
         kind = node[0]
-        make = _BUILD.get(kind)
+        make = BUILD.get(kind)
         try:
             if make is not None:
                 return make(self, *node[1:])
-            if kind in _EMPTY:
+            if kind in EMPTY:
                 return self._empty(*node)
             return self.objects.object_of_node(node, self)
         except CannotCross:
@@ -407,7 +292,7 @@ class Decoder:
         elif kind == "defaultdict":
             value = collections.defaultdict(self.value(extra))
         else:
-            value = _EMPTY[kind]()
+            value = EMPTY[kind]()
         if kind != "bytearray":
             self.fill_later(value, content)
         if type(number) is not int:
@@ -415,119 +300,3 @@ class Decoder:
         if number:
             self.when_done(lambda: self.objects.note_shared(number, value))
         return value
-
-
-def _float(text: Any) -> float:
-    if type(text) is not str:
-        raise LinkBroken("a number that is no text")
-    return float(text)
-
-
-def _int(text: Any) -> int:
-    if type(text) is not str:
-        raise LinkBroken("a number that is no text")
-    return int(text, 16)
-
-
-def _array(decoder: Decoder, number: Any, content: Any) -> Any:
-    value = array_of(decoder, content)
-    if type(number) is not int:
-        raise LinkBroken("an array without a number")
-    if number:
-        decoder.when_done(lambda: decoder.objects.note_shared(number, value))
-    return value
-
-
-def array_of(decoder: Decoder, content: Any) -> Any:
-    """Make a numpy array of plain numbers or texts."""
-    import numpy as np  # noqa: PLC0415 -- slow, and seldom needed
-
-    text, shape, start, size = content
-    dtype = np.dtype([(str(part[0]), *part[1:]) for part in text] if type(text) is list else text)
-    if dtype.hasobject:
-        raise LinkBroken("an array of objects")
-    return np.frombuffer(bytearray(decoder.bytes_at(start, size)), dtype=dtype).reshape(shape)
-
-
-def _scalar(decoder: Decoder, content: Any) -> Any:
-    return array_of(decoder, content)[()]
-
-
-def _time(decoder: Decoder, parts: Sequence[Any]) -> datetime.time:
-    hour, minute, second, micro, zone, fold = parts
-    return datetime.time(hour, minute, second, micro, decoder.value(zone), fold=fold)
-
-
-def _datetime(decoder: Decoder, parts: Sequence[Any]) -> datetime.datetime:
-    *day, hour, minute, second, micro, zone, fold = parts
-    year, month, date = day
-    return datetime.datetime(year, month, date, hour, minute, second, micro, decoder.value(zone), fold=fold)
-
-
-_BUILD: dict[str, Callable[..., Any]] = {
-    "i": lambda _, text: _int(text),
-    "n": lambda _, text: _float(text),
-    "s": lambda dec, start, size: dec.bytes_at(start, size).decode("utf-8", "surrogatepass"),
-    "b": lambda dec, start, size: dec.bytes_at(start, size),
-    "memory": lambda dec, start, size: memoryview(dec.bytes_at(start, size)),
-    "t": lambda dec, slots: tuple(dec.values(slots)),
-    "f": lambda dec, slots: frozenset(dec.values(slots)),
-    "c": lambda _, real, imag: complex(_float(real), _float(imag)),
-    "range": lambda dec, slots: range(*dec.values(slots)),
-    "slice": lambda dec, slots: slice(*dec.values(slots)),
-    "date": lambda _, *parts: datetime.date(*parts),
-    "time": lambda dec, *parts: _time(dec, parts),
-    "datetime": lambda dec, *parts: _datetime(dec, parts),
-    "delta": lambda _, *parts: datetime.timedelta(*parts),
-    "zone": lambda dec, offset, name: datetime.timezone(dec.value(offset), *([] if name is None else [name])),
-    "decimal": lambda _, text: _later("decimal", "Decimal")(text),
-    "fraction": lambda dec, slots: _later("fractions", "Fraction")(*dec.values(slots)),
-    "pattern": lambda dec, text, flags: re.compile(dec.value(text), flags & ~re.DEBUG),
-    "match": lambda dec, pattern, text, how, *at: getattr(dec.value(pattern), _MATCHES[how])(
-        dec.value(text), *at
-    ),
-    "zoneinfo": lambda _, key: _later("zoneinfo", "ZoneInfo")(key),
-    "uuid": lambda _, text: _later("uuid", "UUID")(hex=text),
-    "path": lambda _, text: pathlib.PosixPath(text),
-    "purepath": lambda _, text: pathlib.PurePosixPath(text),
-    "notimplemented": lambda _: NotImplemented,
-    "ellipsis": lambda _: ...,
-    "nothing": lambda _: None,
-    "proxy": lambda dec, slot: types.MappingProxyType(dec.value(slot)),
-    "keys": lambda dec, slot: dec.value(slot).keys(),
-    "items": lambda dec, slot: dec.value(slot).items(),
-    "values": lambda dec, slot: dec.value(slot).values(),
-    "@": lambda dec, number: dec.objects.shared(number),
-    "array": _array,
-    "scalar": _scalar,
-}
-
-
-_MATCHES: dict[str, str] = {"match": "match", "search": "search", "fullmatch": "fullmatch"}
-
-
-def match_node(encoder: Encoder, found: Any) -> Node | None:
-    """Say how to find a match again; None where no simple way finds the same."""
-    for how, at in (("match", (found.start(),)), ("search", ()), ("fullmatch", found.span())):
-        again = getattr(found.re, how)(found.string, *at)
-        if again is not None and again.regs == found.regs:
-            return ["match", encoder.slot(found.re), encoder.slot(found.string), how, *at]
-    return None
-
-
-_NEEDS: dict[str, Callable[[Node], list[Slot]]] = {
-    **dict.fromkeys((*_BUILD, *_EMPTY), lambda _: []),
-    **dict.fromkeys(("t", "f", "range", "slice", "fraction"), operator.itemgetter(1)),
-    **dict.fromkeys(("zone", "proxy", "keys", "items", "values"), lambda node: [node[1]]),
-    "pattern": lambda node: [node[1]],
-    "match": lambda node: [node[1], node[2]],
-    "time": lambda node: [node[5]],
-    "datetime": lambda node: [node[8]],
-    "defaultdict": lambda node: [node[3]],
-}
-"""Which slots of a node must be built before it: for immutable values, all of them."""
-
-
-def same(before: list[Any], now: list[Any]) -> bool:
-    """Say whether two lists hold the very same objects."""
-    return len(before) == len(now) and all(map(operator.is_, before, now))

@@ -39,6 +39,8 @@ class Held:
         self._next_handle = 1
         self._described: set[int] = set()
         self._originals: dict[tuple[int, str], Any] = {}
+        self.has_news = False
+        """Whether there is something for `tell`."""
         self.sending = threading.RLock()
         self.aio: Any
         self.threads: Threads | None = None

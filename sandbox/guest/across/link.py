@@ -11,6 +11,11 @@ HEADER = struct.Struct(">II")
 MAX_TEXT = 64 * 1024 * 1024
 MAX_BLOB = 256 * 1024 * 1024
 SMALL = 1 << 16
+USUAL = 1 << 13
+"""What is read at first: most messages are smaller. Memory for more takes its time."""
+HEAD = HEADER.size
+_head = HEADER.pack
+_sizes = HEADER.unpack_from
 _encoder = json.JSONEncoder(allow_nan=False, separators=(",", ":"), check_circular=False)
 # What `encode` makes anew each time.
 _c_make: Any = getattr(_json_encoder, "c_make_encoder", None)
@@ -41,17 +46,6 @@ def _encode(message: Any) -> bytes:
     return text.encode()
 
 
-def _decode(data: bytes) -> Any:
-    text = data.decode()
-    try:
-        message, end = _scan(text, 0)
-    except StopIteration:
-        raise ValueError("no JSON") from None
-    if end != len(text):
-        raise ValueError("something behind the JSON")
-    return message
-
-
 class Link:
     """One end of the connection. Not safe to use from many threads: see `threads`."""
 
@@ -73,7 +67,7 @@ class Link:
         text = _encode(message)
         if len(text) > MAX_TEXT or len(blob) > MAX_BLOB:
             raise ValueError("more data than fits into one message")
-        head = HEADER.pack(len(text), len(blob)) + text
+        head = _head(len(text), len(blob)) + text
         try:
             if not blob:
                 self._socket.sendall(head)
@@ -85,6 +79,16 @@ class Link:
         except OSError:
             raise LinkClosed from None
 
+    def send_text(self, text: str) -> None:
+        """Send a message that is JSON already, and ASCII."""
+        size = len(text)
+        if size > MAX_TEXT:
+            raise ValueError("more data than fits into one message")
+        try:
+            self._socket.sendall(_head(size, 0) + text.encode())
+        except OSError:
+            raise LinkClosed from None
+
     def receive(self) -> tuple[list[Any], bytes]:
         """Wait for the next message.
 
@@ -93,21 +97,38 @@ class Link:
             LinkBroken: it is too large, or no JSON list, or an empty one.
         """
         self.reading = True
-        head = self._read(HEADER.size)
-        text_size, blob_size = HEADER.unpack(head)
+        if not self._rest:
+            # First receive: a handler of a signal may do the same meanwhile.
+            more = self._receive(USUAL)
+            self._rest += more
+        data, self._rest = self._rest, b""
+        size = len(data) - HEAD
+        if size > 0 and _sizes(data) == (size, 0):
+            # One message and nothing else, as nearly always.
+            self.size = size
+            blob = b""
+            data = data[HEAD:]
+        else:
+            self._rest = data + self._rest
+            data, blob = self._read_parts()
+        self.reading = False
+        try:
+            text = data.decode()
+            message, end = _scan(text, 0)
+        except (ValueError, RecursionError, StopIteration):
+            raise LinkBroken("a message is not JSON") from None
+        if type(message) is not list or not message or end != len(text):
+            raise LinkBroken("a message is not a list, or an empty one")
+        return message, blob
+
+    def _read_parts(self) -> tuple[bytes, bytes]:
+        text_size, blob_size = HEADER.unpack(self._read(HEADER.size))
         if text_size > MAX_TEXT or blob_size > MAX_BLOB:
             raise LinkBroken("a message is too large")
         text = self._read(text_size)
         blob = self._read(blob_size) if blob_size else b""
         self.size = text_size + blob_size
-        self.reading = False
-        try:
-            message = _decode(text)
-        except (ValueError, RecursionError):
-            raise LinkBroken("a message is not JSON") from None
-        if type(message) is not list or not message:
-            raise LinkBroken("a message is not a list, or an empty one")
-        return message, blob
+        return text, blob
 
     def has_message(self) -> bool:
         """Say whether there is something to receive now."""
@@ -131,7 +152,7 @@ class Link:
             if missing > SMALL:
                 return self._read_much(size)
             # First receive: a handler of a signal may do the same meanwhile.
-            more = self._receive(SMALL)
+            more = self._receive(USUAL)
             self._rest += more
         data, self._rest = self._rest[:size], self._rest[size:]
         return data

@@ -8,10 +8,11 @@ import types
 import typing
 from typing import Any
 
-from . import awaiting, describe, graph, mirror, tables
+from . import awaiting, containers, describe, kinds, mirror, tables
 from .errors import CannotCross, StaleObject
-from .graph import Encoder, Node
+from .graph import Encoder
 from .held import Held
+from .kinds import Node
 from .mirror import INFO, BoundMethod, MirrorType, Ref, RemoteMethod
 
 ERROR_STATE = (
@@ -59,7 +60,7 @@ class Outgoing(Held):
 
     def _number_node(self, value: Any, encoder: Encoder) -> Node | None:
         kind = type(value)
-        if graph.is_array(value) and kind.__name__ == "ndarray" and not value.dtype.hasobject:
+        if containers.is_array(value) and kind.__name__ == "ndarray" and not value.dtype.hasobject:
             return self._array_node(value, encoder)
         if kind.__module__ == "numpy" and hasattr(value, "dtype") and value.shape == ():
             return ["scalar", [value.dtype.str, [], *encoder.bytes_at(value.tobytes())]]
@@ -83,7 +84,7 @@ class Outgoing(Held):
             shape = "callable" if self.is_more_than_a_function(value) else "function"
             return [shape, self.export(value), *describe.of_function(value, encoder)]
         if kind is re.Match:
-            node = graph.match_node(encoder, value)
+            node = kinds.match_node(encoder, value)
             if node is not None:
                 return node
         logging = sys.modules.get("logging")
@@ -138,7 +139,7 @@ class Outgoing(Held):
         return [kind, self.export(value), str(value.__name__), str(value.__qualname__)]
 
     def _data_node(self, value: Any, base: type, encoder: Encoder) -> Node:
-        if base in graph.CONTAINERS:
+        if base in containers.CONTAINERS:
             known = self.shared_id(value)
             if known is not None:
                 return ["@", known]

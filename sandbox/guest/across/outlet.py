@@ -6,7 +6,7 @@ import select
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from .link import Link
@@ -23,6 +23,9 @@ class Outlet:
         self._when_too_much = when_too_much
         self._total = 0
         self.files: dict[int, Any] = {}
+        self._poller = select.poll()
+        self.changes = 0
+        """How often there have been other files to listen to."""
         # Tests read what is printed while a thread of ours prints it.
         self._lock = threading.RLock()
 
@@ -41,11 +44,13 @@ class Outlet:
         self.files = {out: sys.stdout, err: sys.stderr, out_now: "stdout", err_now: "stderr"}
         for fd in self.files:
             os.set_blocking(fd, False)
+        self._poller = poller_of(self.files)
+        self.changes += 1
 
     def drain(self) -> None:
         """Print all that is there now."""
         with self._lock:
-            for fd in list(self.files):
+            for fd, _ in self._poller.poll(0):
                 while self.take(fd):
                     pass
 
@@ -62,6 +67,8 @@ class Outlet:
         if not data:
             os.close(fd)
             del self.files[fd]
+            self._poller.unregister(fd)
+            self.changes += 1
             return False
         self._total += len(data)
         if self._total > self._most:
@@ -85,6 +92,14 @@ def _print(stream: Any, data: bytes) -> None:
     buffer.flush()
 
 
+def poller_of(fds: Iterable[int]) -> select.poll:
+    """Make an object that waits for input of any of these."""
+    made = select.poll()
+    for fd in fds:
+        made.register(fd, select.POLLIN)
+    return made
+
+
 class ListeningLink(Link):
     """A link that prints what the script has printed before it takes what the script says."""
 
@@ -92,17 +107,19 @@ class ListeningLink(Link):
         super().__init__(sock)
         self._outlet = outlet
         self._number = sock.fileno()
+        self._kept: tuple[int, select.poll] | None = None
 
     def _receive(self, size: int) -> bytes:
-        poller = select.poll()
-        poller.register(self._number, select.POLLIN)
-        for fd in list(self._outlet.files):
-            poller.register(fd, select.POLLIN)
+        # A handler of a signal that does the same meanwhile gets another one.
+        kept, self._kept = self._kept, None
+        outlet, number = self._outlet, self._number
         while True:
-            ready = [fd for fd, _ in poller.poll()]
-            for fd in ready:
-                if fd != self._number and not self._outlet.take(fd) and fd not in self._outlet.files:
-                    poller.unregister(fd)
-            if self._number in ready:
-                self._outlet.drain()
+            if kept is None or kept[0] != outlet.changes:
+                kept = outlet.changes, poller_of((number, *outlet.files))
+            ready = [fd for fd, _ in kept[1].poll()]
+            if number in ready:
+                outlet.drain()
+                self._kept = kept
                 return super()._receive(size)
+            for fd in ready:
+                outlet.take(fd)

@@ -1,23 +1,28 @@
 """One side of the conversation: it asks, and it answers."""
 
 import _thread
+import functools
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 from .answering import Answering
 from .errors import CannotCross, StaleObject
-from .graph import Decoder, Encoder, Slot
+from .graph import Decoder, Encoder
 from .incoming import Incoming
 from .link import Link, LinkBroken, LinkClosed
 from .mirror import INFO
 from .outgoing import Outgoing
+from .short import STRUCTURES, WITHOUT_NAMES, arguments, known, question, slot_of, unpack, with_names
+from .telling import Telling
 from .threads import Threads
 
 _more_threads: Callable[[], int] = _thread._count  # noqa: SLF001 -- the cheapest way to know
+ANSWERS = (("a", 6), ("r", 3))
+"""Kinds of answers, and how many parts they have."""
 
 
-class Peer(Outgoing, Incoming, Answering):
+class Peer(Outgoing, Incoming, Answering, Telling):
     """Asks and answers over one link. Subclasses say what the other side may ask for."""
 
     def __init__(self, link: Link, step: int) -> None:
@@ -29,6 +34,7 @@ class Peer(Outgoing, Incoming, Answering):
         self._ids = 0
         self.dead = False
         self._aio: Any = None
+        self._running_loop: Callable[[], Any] = lambda: None
 
     @property
     def aio(self) -> Any:
@@ -37,6 +43,7 @@ class Peer(Outgoing, Incoming, Answering):
             from .aio import Aio  # noqa: PLC0415 -- brings asyncio
 
             self._aio = Aio(self)
+            self._running_loop = self._aio.running
         return self._aio
 
     # Asking
@@ -49,28 +56,35 @@ class Peer(Outgoing, Incoming, Answering):
             self.enter()
         number = self.new_id()
         with self.sending:
-            encoder = Encoder(self)
-            try:
-                extras = self.extras(encoder)
-                names = list(kwargs) if kwargs else []
-                slots = encoder.slots(values)
-                if kwargs:
-                    slots += encoder.slots(kwargs.values())
-                here = self.aio.here(encoder) if self._aio is not None or "asyncio" in sys.modules else None
-                self.link.send(
-                    ["q", number, verb, slots, names, encoder.finish(), extras, here], encoder.blob
-                )
-            except BaseException:
-                self._not_sent(encoder)
-                raise
-            if encoder.described:
-                self._sent(encoder)
-        del encoder, values, kwargs, slots, extras
+            in_loop = self._running_loop() is not None if self._aio is not None else "asyncio" in sys.modules
+            at_length = in_loop or self._has_more_to_tell()
+            text = None if at_length else question(number, verb, values, kwargs, self)
+            if text is None:
+                self._ask_at_length(number, verb, values, kwargs or {})
+            else:
+                self.link.send_text(text)  # type: ignore[union-attr]
+        del values, kwargs
         try:
             return self._await(number)
         finally:
             if self._aio is not None and self.link.has_rest():
                 self.aio.hear_later()
+
+    def _ask_at_length(self, number: int, verb: str, values: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        encoder = Encoder(self)
+        try:
+            extras = self.extras(encoder)
+            slots = encoder.slots(values)
+            slots += encoder.slots(kwargs.values())
+            here = self.aio.here(encoder) if self._aio is not None or "asyncio" in sys.modules else None
+            self.link.send(
+                ["q", number, verb, slots, list(kwargs), encoder.finish(), extras, here], encoder.blob
+            )
+        except BaseException:
+            self._not_sent(encoder)
+            raise
+        if encoder.described:
+            self._sent(encoder)
 
     def enter(self, message: list[Any] | None = None, blob: bytes = b"") -> None:
         """Have threads of both sides talk at once from now on; hand on the first message that shows it."""
@@ -93,20 +107,6 @@ class Peer(Outgoing, Incoming, Answering):
     def when_broken(self, error: LinkBroken) -> None:
         """Take note that the other side is not honest."""
 
-    def _sent(self, encoder: Encoder) -> None:
-        """Note what the other side has been told about."""
-        if self.threads is None:
-            self._described |= encoder.described
-        else:
-            # Another of its threads may get to see what is sent next before this one sees this.
-            self.threads.seat().told |= encoder.described
-
-    def _not_sent(self, encoder: Encoder) -> None:
-        """Take back what a message that could not be sent would have said."""
-        self.shared_containers.take_back(encoder.numbered, *encoder.taken[:2])
-        for released in encoder.taken[2:]:
-            self._released += released
-
     def new_id(self) -> int:
         """Number a question."""
         self._ids += 1
@@ -119,10 +119,16 @@ class Peer(Outgoing, Incoming, Answering):
             except BaseException:
                 self._abandoned.add(number)
                 raise
-            if message[0] == "q" or message[0] == "n":
+            kind = message[0]
+            if kind == "r" and len(message) == 3 and message[1] == number:  # noqa: PLR2004 -- kind, number, slot
+                if self.threads is not None:
+                    self.threads.decoded()
+                slot = message[2]
+                return known(slot, self._exports) if type(slot) in STRUCTURES else slot
+            if kind == "c" or kind == "q" or kind == "n":  # noqa: PLR1714 -- a list would be made each time
                 self.take(message, blob)
                 continue
-            if len(message) != 6 or message[0] != "a" or message[1] != number:  # noqa: PLR2004 -- the parts below
+            if kind != "a" or len(message) != 6 or message[1] != number:  # noqa: PLR2004 -- the parts below
                 self.unexpected(message, blob)
                 continue
             _, _, good, slot, nodes, extras = message
@@ -139,13 +145,16 @@ class Peer(Outgoing, Incoming, Answering):
 
     def unexpected(self, message: list[Any], blob: bytes) -> None:
         """Take a message that is no answer to the question: the first with a route, or too late."""
-        if message[0] in ("Q", "A", "E") and self.threads is None:
+        kind = message[0]
+        if kind in ("Q", "A", "E") and self.threads is None:
             self.enter(message, blob)
-        elif message[0] == "a" and len(message) == 6 and message[1] in self._abandoned:  # noqa: PLR2004
-            self._abandoned.discard(message[1])
-            self.accept_extras(message[5], Decoder(self, message[4], blob))
-        else:
+            return
+        number = message[1] if len(message) > 1 and type(message[1]) is int else None
+        if number not in self._abandoned or (kind, len(message)) not in ANSWERS:
             raise LinkBroken("an answer that nobody has asked for")
+        self._abandoned.discard(number)
+        if kind == "a":
+            self.accept_extras(message[5], Decoder(self, message[4], blob))
 
     def ask_method(self, owner: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Have the other side call a method that one of its classes defines."""
@@ -177,9 +186,10 @@ class Peer(Outgoing, Incoming, Answering):
 
     def take(self, message: list[Any], blob: bytes) -> None:
         """Answer a question, or do what a note says."""
-        if message[0] == "q":
+        kind = message[0]
+        if kind == "c" or kind == "q":  # noqa: PLR1714 -- as above
             self.serve(message, blob)
-        elif message[0] == "n":
+        elif kind == "n":
             self.aio.take(message)
         else:
             self.unexpected(message, blob)
@@ -202,33 +212,32 @@ class Peer(Outgoing, Incoming, Answering):
 
     def serve(self, message: list[Any], blob: bytes) -> None:
         """Answer one question."""
-        if len(message) != 8 or type(message[2]) is not str:  # noqa: PLR2004 -- the parts below
+        if len(message) < 4 or type(message[1]) is not int or type(message[2]) is not str:  # noqa: PLR2004
             raise LinkBroken("a question with parts missing")
-        _, number, verb, slots, names, nodes, extras, here = message
-        try:
-            decoder = Decoder(self, nodes, blob)
-            self.accept_extras(extras, decoder)
-            values = decoder.values(slots)
-            if self.threads is not None:
-                self.threads.decoded()
-        except CannotCross as exc:
-            self.answer(number, good=False, answer=exc)
-            return
-        if (
-            type(names) is not list
-            or len(names) > len(values)
-            or not all(type(name) is str for name in names)
-        ):
-            raise LinkBroken("names without values")
-        kwargs = dict(zip(names, values[len(values) - len(names) :], strict=True))
-        args = values[: len(values) - len(names)]
-        del values, message, nodes
+        number, verb = message[1], message[2]
+        kwargs: dict[str, Any] = {}
+        if message[0] == "c":
+            decoder = here = None
+            if len(message) == WITHOUT_NAMES:
+                args = unpack(message[3], self._exports)
+            else:
+                args, kwargs = arguments(message, self._exports)
+        else:
+            here = message[-1]
+            try:
+                decoder, args, kwargs = self._arguments(message, blob)
+            except CannotCross as exc:
+                self.answer(number, good=False, answer=exc)
+                return
+        if self.threads is not None:
+            self.threads.decoded()
+        del message
         good = True
         try:
-            if here is None and self._aio is None:
+            if here is None and self._running_loop() is None:
                 answer = self.perform(verb, args, kwargs)
             else:
-                answer = self.aio.within(here, decoder, lambda: self.perform(verb, args, kwargs))
+                answer = self.aio.within(here, decoder, functools.partial(self.perform, verb, args, kwargs))
         except BaseException as exc:
             if isinstance(exc, (LinkClosed, LinkBroken, *self.fatal())):
                 raise
@@ -238,14 +247,26 @@ class Peer(Outgoing, Incoming, Answering):
         del decoder
         self.answer(number, good, answer)
 
+    def _arguments(self, message: list[Any], blob: bytes) -> tuple[Decoder, list[Any], dict[str, Any]]:
+        if len(message) != 8:  # noqa: PLR2004 -- the parts below
+            raise LinkBroken("a question with parts missing")
+        _, _, _, slots, names, nodes, extras, _ = message
+        decoder = Decoder(self, nodes, blob)
+        self.accept_extras(extras, decoder)
+        return decoder, *with_names(decoder.values(slots), names)
+
     def answer(self, number: int, good: bool, answer: Any) -> None:
         """Send an answer; one that cannot be sent is an error of its own."""
         if self.threads is None and _more_threads():
             self.enter()
         with self.sending:
-            self._answer(number, good, answer)
+            slot = slot_of(answer, self) if good and not self._has_more_to_tell() else None
+            if slot is None:
+                self._answer_at_length(number, good, answer)
+            else:
+                self.link.send_text(f'["r",{number},{slot}]')  # type: ignore[union-attr]
 
-    def _answer(self, number: int, good: bool, answer: Any) -> None:
+    def _answer_at_length(self, number: int, good: bool, answer: Any) -> None:
         encoder = Encoder(self)
         try:
             extras = self.extras(encoder)
@@ -265,61 +286,10 @@ class Peer(Outgoing, Incoming, Answering):
 
     def perform(self, verb: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
         """Do what the other side asks for."""
-        act = getattr(self, f"do_{verb}", None)
+        act = self.acts.get(verb)
         if act is None:
             raise LinkBroken(f"a question of no known kind: {verb[:40]}")
-        return act(*args, **kwargs)
-
-    # What both sides hold
-
-    def extras(self, encoder: Encoder) -> list[Any] | None:
-        """Tell what has changed here, is not held any more, and was given back."""
-        shared = self.shared_containers
-        if self._lost:
-            self._give_back()
-        told = self.tell(encoder)
-        if not shared and not self._released and told is None:
-            return None
-        # In this order: what nobody holds any more may have been changed just before.
-        changes = shared.changes(encoder) if shared else []
-        unheld = shared.unheld() if shared else []
-        released, self._released = self._released, []
-        encoder.taken = [changes, unheld, released]
-        if changes or unheld or released or told is not None:
-            return [changes, unheld, released, told]
-        return None
-
-    def tell(self, _encoder: Encoder) -> Slot:
-        """Tell something beside a message."""
-        return None
-
-    def told(self, what: Any) -> None:
-        """Take what the other side tells beside its message."""
-
-    def accept_extras(self, extras: Any, decoder: Decoder) -> None:
-        """Take over what the other side tells beside its message."""
-        if extras is None:
-            return
-        if type(extras) is not list or len(extras) != 4:  # noqa: PLR2004 -- the parts below
-            raise LinkBroken("extras with parts missing")
-        changes, unheld, released, told = extras
-        self.shared_containers.apply(changes, decoder)
-        pairs = [
-            pair
-            for pair in (released if type(released) is list else ())
-            if type(pair) is list and len(pair) == 2 and all(type(part) is int for part in pair)  # noqa: PLR2004
-            if pair[0] in self._exports
-        ]
-        if self.threads is None:
-            self.shared_containers.forget(unheld)
-            self._release(pairs)
-        else:
-            if pairs:
-                self.threads.later(lambda: self._release(pairs))
-            if unheld:
-                self.threads.later(lambda: self.shared_containers.forget(unheld))
-        if told is not None:
-            self.told(decoder.value(told))
+        return act(self, *args, **kwargs)
 
     def may_bind(self, names: Any) -> Any:
         """Choose the names that `from … import *` may bind."""

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 from . import describe, tables
-from .decoys import decoys, random_below
+from .chance import random_below
+from .decoys import decoys
 from .mirror import MirrorType, ref_of
 
 NEAR = 8

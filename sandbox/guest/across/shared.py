@@ -7,8 +7,9 @@ it by a number, compare it with what it last was, and send what has changed alon
 import sys
 from typing import TYPE_CHECKING, Any
 
+from .containers import array_of, elements, is_array, refill, same
 from .errors import CannotCross
-from .graph import Decoder, Encoder, array_of, elements, is_array, refill, same
+from .graph import Decoder, Encoder
 from .link import LinkBroken
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class SharedContainers:
     def __init__(self, step: int) -> None:
         """Make an empty table; `step` is 1 or 2: the two sides must not give the same number."""
         self._next = step
-        self._entries: dict[int, _Entry] = {}
+        self.entries: dict[int, _Entry] = {}
         self._numbers: dict[int, int] = {}
         self._unsaid: list[int] = []
         self.on = True
@@ -67,7 +68,7 @@ class SharedContainers:
         """Once threads talk at once: messages cross, then."""
 
     def __bool__(self) -> bool:
-        return bool(self._entries)
+        return bool(self.entries)
 
     def number_of(self, value: Any) -> int | None:
         """Return the number of a container, or None."""
@@ -83,15 +84,15 @@ class SharedContainers:
 
     def note(self, number: int, value: Any) -> None:
         """Remember a container under a number."""
-        if number in self._entries:
+        if number in self.entries:
             raise LinkBroken("a container's number that is in use")
         if self.on:
-            self._entries[number] = _Entry(value)
+            self.entries[number] = _Entry(value)
             self._numbers[id(value)] = number
 
     def get(self, number: Any) -> Any:
         """Return the container with this number."""
-        entry = self._entries.get(number) if type(number) is int else None
+        entry = self.entries.get(number) if type(number) is int else None
         if entry is None and self.threads is not None:
             raise CannotCross("a container that is not shared any more")
         if entry is None:
@@ -101,7 +102,7 @@ class SharedContainers:
     def changes(self, encoder: Encoder) -> list[Any]:
         """Encode what has changed on this side since the last message."""
         found: list[Any] = []
-        for number, entry in list(self._entries.items()):
+        for number, entry in list(self.entries.items()):
             if not entry.leaving and not is_same(entry.value, entry.before):
                 entry.before = state(entry.value)
                 found.append([number, encoder.content(entry.value)])
@@ -114,7 +115,7 @@ class SharedContainers:
         for change in changes:
             if type(change) is not list or len(change) != UPDATE_PARTS:
                 raise LinkBroken("a change that says nothing")
-            entry = self._entries.get(change[0]) if type(change[0]) is int else None
+            entry = self.entries.get(change[0]) if type(change[0]) is int else None
             if entry is not None and self._is_news(entry):
                 try:
                     _replace(entry.value, change[1], decoder)
@@ -143,7 +144,7 @@ class SharedContainers:
     def gone(self, numbers: list[int]) -> None:
         """Forget for good what the other side has forgotten too, and will not name any more."""
         for number in numbers:
-            entry = self._entries.get(number) if type(number) is int else None
+            entry = self.entries.get(number) if type(number) is int else None
             if entry is not None and entry.leaving:
                 self._drop(number)
 
@@ -152,13 +153,13 @@ class SharedContainers:
         for number in numbered:
             self._drop(number)
         for number, _ in changed:
-            if number in self._entries:
-                self._entries[number].before = [self]
+            if number in self.entries:
+                self.entries[number].before = [self]
         self._unsaid += unheld
 
     def unheld(self) -> list[int]:
         """Forget, and name, what nobody on this side holds any more, and the oldest of too many."""
-        entries = [(number, entry) for number, entry in list(self._entries.items()) if not entry.leaving]
+        entries = [(number, entry) for number, entry in list(self.entries.items()) if not entry.leaving]
         found = [number for number, entry in entries if sys.getrefcount(entry.value) <= UNHELD]
         rest = len(entries) - len(found)
         if rest > MOST:
@@ -175,17 +176,17 @@ class SharedContainers:
             self._drop(number)
             return
         # The other side may be naming it just now; it says when it will not any more.
-        entry = self._entries[number]
+        entry = self.entries[number]
         entry.leaving = True
         self._numbers.pop(id(entry.value), None)
 
     def clear(self) -> None:
         """Forget everything."""
-        self._entries.clear()
+        self.entries.clear()
         self._numbers.clear()
 
     def _drop(self, number: Any) -> None:
-        entry = self._entries.pop(number, None) if type(number) is int else None
+        entry = self.entries.pop(number, None) if type(number) is int else None
         if entry is not None and self._numbers.get(id(entry.value)) == number:
             del self._numbers[id(entry.value)]
 
