@@ -41,7 +41,7 @@ class Cleaning(Protocol):
     """What makes a script of a reply."""
 
     def clean(self, completion_text: str, reasoning: str = "", required: tuple[str, ...] = ()) -> Script:
-        """See `repair.caged.Cleaner`."""
+        """See `repair.cleaning.caged.Cleaner`."""
         ...
 
 

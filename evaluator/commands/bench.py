@@ -191,7 +191,7 @@ def _or_default(value: float | None) -> str:
 
 
 def _bench(plan: Plan, kept: Manifest | None, values: Mapping[str, Any], stack: ExitStack) -> int:
-    from repair.caged import Cleaner  # noqa: PLC0415 - only a real run needs it
+    from repair.cleaning.caged import Cleaner  # noqa: PLC0415 - only a real run needs it
 
     run_id = kept.run_id if kept else new_run_id()
     folder = plan.config.bench.runs_dir / run_id

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from repair.clean import clean_reply
-from repair.extract import search
-from repair.gates import MAX_BYTES, refusal, too_large
-from repair.mend import RULES
-from repair.oracle import Oracle
+from repair.cleaning.clean import clean_reply
+from repair.cleaning.extract import search
+from repair.cleaning.gates import MAX_BYTES, refusal, too_large
+from repair.cleaning.mend import RULES
+from repair.cleaning.oracle import Oracle
 from repair.script import CleanOutcome, EditClass
 
 CODE = "def add(a, b):\n    return a + b\n"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from repair.caged import Cleaner
+from repair.cleaning.caged import Cleaner
 from repair.script import CleanOutcome, EditClass
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from repair.lexer import pieces, states
-from repair.oracle import Facts, Oracle, same_tree, starts_with_language_name
+from repair.cleaning.lexer import pieces, states
+from repair.cleaning.oracle import Facts, Oracle, same_tree, starts_with_language_name
 from repair.script import Edit, EditClass
 
 Mend = Callable[[str], str]

@@ -1,6 +1,6 @@
 """The killable child: cleans one reply after another, under limits that it sets on itself.
 
-Started by `repair.caged`. Frames on stdin and stdout are four bytes of length and that much JSON.
+Started by `repair.cleaning.caged`. Frames on stdin and stdout are four bytes of length and that much JSON.
 """
 
 import contextlib
@@ -11,7 +11,7 @@ import struct
 import sys
 from typing import Any, BinaryIO
 
-from repair.clean import clean_reply
+from repair.cleaning.clean import clean_reply
 
 HEADER = struct.Struct(">I")
 

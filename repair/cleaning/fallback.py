@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from repair.lexer import State, after_line
-from repair.lines import Line, Lines, join_lines, size_of
-from repair.oracle import Oracle, free_names
+from repair.cleaning.lexer import State, after_line
+from repair.cleaning.lines import Line, Lines, join_lines, size_of
+from repair.cleaning.oracle import Oracle, free_names
 
 _HARD_START = re.compile(
     r"(?:(?:async\s+)?def\s+\w+\s*[(\[]|class\s+\w+\s*[(:\[]|import\s+\w|from\s+[\w.]+\s+import\s|@\w|if\s+__name__\b)"

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from repair.lines import Line, Lines, size_of
+from repair.cleaning.lines import Line, Lines, size_of
 from repair.script import Edit, EditClass
 
 UNFINISHED = "reasoning_unfinished"

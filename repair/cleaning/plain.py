@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 from itertools import islice
 
-from repair.gates import MAX_BYTES, too_large
-from repair.scan import Label, label_of
+from repair.cleaning.gates import MAX_BYTES, too_large
+from repair.cleaning.scan import Label, label_of
 from repair.script import CleanOutcome, Edit, EditClass, Script
 
 MAX_CODE_CHARS = 1024 * 1024

@@ -1,7 +1,7 @@
 """Which part of a reply is the answer: candidates, ranked with compile() as the judge.
 
 Pure: the same reply gives the same candidates. Linear: every text is compiled once, within a budget.
-Parsing hostile text can crash the interpreter; outside of tests this runs in `repair.caged`.
+Parsing hostile text can crash the interpreter; outside of tests this runs in `repair.cleaning.caged`.
 """
 
 import json
@@ -9,16 +9,26 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from repair import views
-from repair.fallback import looks_like_code, salvage
-from repair.lexer import states
-from repair.lines import Line, Lines, Span, join_lines, resplit, size_of, spans_of, split_lines, trim_blank
-from repair.mend import disguised, mend
-from repair.oracle import Oracle
-from repair.rank import AnswerKind, Candidate, Wanted, joined, rank
-from repair.scan import Block, Label, fenced_blocks, tagged_blocks
+from repair.cleaning import views
+from repair.cleaning.fallback import looks_like_code, salvage
+from repair.cleaning.lexer import states
+from repair.cleaning.lines import (
+    Line,
+    Lines,
+    Span,
+    join_lines,
+    resplit,
+    size_of,
+    spans_of,
+    split_lines,
+    trim_blank,
+)
+from repair.cleaning.mend import disguised, mend
+from repair.cleaning.oracle import Oracle
+from repair.cleaning.rank import AnswerKind, Candidate, Wanted, joined, rank
+from repair.cleaning.scan import Block, Label, fenced_blocks, tagged_blocks
+from repair.cleaning.views import View
 from repair.script import Edit, EditClass
-from repair.views import View
 
 _MAX_NESTING = 2
 _JSON_KEYS = ("code", "solution", "script", "python", "answer", "source", "content", "program", "completion")

@@ -1,7 +1,7 @@
 """What compile() on this host says of a text. It ranks candidates; the guest's compile() decides.
 
 Hostile text can crash or freeze the interpreter that parses it: outside of tests, all of this runs
-in the killable child of `repair.caged`.
+in the killable child of `repair.cleaning.caged`.
 """
 
 import ast
@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import CodeType
 
-from repair.gates import refusal
+from repair.cleaning.gates import refusal
 
 LANGUAGE_NAMES = frozenset({"python", "py", "python3", "py3", "ipython"})
 _REFUSALS = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError, SystemError)

@@ -1,14 +1,14 @@
 """From a reply to a Script: extraction, then the edits that need a tree. Pure, never raises.
 
 What compiles as it came is kept as it came. Nothing is deleted to make code pass, and every edit is
-recorded. Hostile text can crash a parser: the bench calls this through `repair.caged.Cleaner` only.
+recorded. Hostile text can crash a parser: the bench calls this through `repair.cleaning.caged.Cleaner` only.
 """
 
 from dataclasses import replace
 
-from repair.extract import Extraction, search
-from repair.oracle import Oracle, tree_sha256
-from repair.rank import AnswerKind, Candidate
+from repair.cleaning.extract import Extraction, search
+from repair.cleaning.oracle import Oracle, tree_sha256
+from repair.cleaning.rank import AnswerKind, Candidate
 from repair.script import CleanOutcome, Edit, EditClass, Script
 
 
@@ -39,7 +39,7 @@ def clean_reply(
 
 
 def _with_tree_edits(best: Candidate, required: tuple[str, ...]) -> Candidate:
-    from repair.edits import bind_to_solution  # noqa: PLC0415 - libcst is slow to import
+    from repair.cleaning.edits import bind_to_solution  # noqa: PLC0415 - libcst is slow to import
 
     bound = bind_to_solution(best.code, required)
     if bound is None:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
-from repair.lexer import State, after_line
-from repair.lines import Line, Lines, join_lines
+from repair.cleaning.lexer import State, after_line
+from repair.cleaning.lines import Line, Lines, join_lines
 
 Compiles = Callable[[str], bool]
 

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from repair.fallback import attempted_names
-from repair.lines import Span
-from repair.oracle import Facts, Oracle, free_names
-from repair.scan import Label
+from repair.cleaning.fallback import attempted_names
+from repair.cleaning.lines import Span
+from repair.cleaning.oracle import Facts, Oracle, free_names
+from repair.cleaning.scan import Label
 from repair.script import Edit, EditClass
 
 AnswerKind = Literal["script", "tests"]

@@ -15,16 +15,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from repair.caged_worker import HEADER
+from repair.cleaning.caged_worker import HEADER
+from repair.cleaning.gates import too_large
+from repair.cleaning.plain import shortened, text_only
+from repair.cleaning.rank import AnswerKind
 from repair.errors import CleanerError
-from repair.gates import too_large
-from repair.plain import shortened, text_only
-from repair.rank import AnswerKind
 from repair.script import CleanOutcome, Edit, EditClass, Script
 
-_ROOT = str(Path(__file__).resolve().parent.parent)
+_ROOT = str(Path(__file__).resolve().parents[2])
 _START = (
-    "import sys; sys.path.append(sys.argv[1]); from repair.caged_worker import main; main({cpu}, {memory})"
+    "import sys; sys.path.append(sys.argv[1]); "
+    "from repair.cleaning.caged_worker import main; main({cpu}, {memory})"
 )
 _START_S = 60.0
 _CHUNK = 1 << 16
@@ -154,7 +155,7 @@ class Cleaner:
         required: tuple[str, ...] = (),
         kind: AnswerKind = "script",
     ) -> Script:
-        """Make a Script of a reply; see `repair.clean.clean_reply`. Any reply gives a Script.
+        """Make a Script of a reply; see `repair.cleaning.clean.clean_reply`. Any reply gives a Script.
 
         Raises:
             CleanerError: no child can be started, or the cleaner is closed.
