@@ -40,7 +40,9 @@ class Runner(Protocol):
 class Cleaning(Protocol):
     """What makes a script of a reply."""
 
-    def clean(self, completion_text: str, reasoning: str = "", required: tuple[str, ...] = ()) -> Script:
+    def clean(
+        self, completion_text: str, reasoning: str = "", required: tuple[str, ...] = (), *, prompt: str = ""
+    ) -> Script:
         """See `repair.cleaning.caged.Cleaner`."""
         ...
 
@@ -115,7 +117,10 @@ def _stages(spec: SampleSpec, tools: Tools, notes: _Notes) -> Stages:
 
     def make_script(completion: Completion) -> Script:
         return tools.cleaner.clean(
-            completion.text, reasoning=completion.reasoning, required=spec.task.entry_point or ()
+            completion.text,
+            reasoning=completion.reasoning,
+            required=spec.task.entry_point or (),
+            prompt=spec.task.prompt,
         )
 
     def run(code: str) -> RunResult:

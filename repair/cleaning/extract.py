@@ -5,17 +5,20 @@ Parsing hostile text can crash the interpreter; outside of tests this runs in `r
 """
 
 import json
+import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from repair.cleaning import views
-from repair.cleaning.fallback import looks_like_code, salvage
+from repair.cleaning.completion import continuations, open_prefix
+from repair.cleaning.fallback import attempted_names, looks_like_code, salvage
 from repair.cleaning.lexer import states
 from repair.cleaning.lines import (
     Line,
     Lines,
     Span,
+    gaps,
     join_lines,
     resplit,
     size_of,
@@ -26,9 +29,10 @@ from repair.cleaning.lines import (
 from repair.cleaning.mend import disguised, mend
 from repair.cleaning.oracle import Oracle
 from repair.cleaning.rank import AnswerKind, Candidate, Wanted, joined, rank
+from repair.cleaning.rules import edit
 from repair.cleaning.scan import Block, Label, fenced_blocks, tagged_blocks
 from repair.cleaning.views import View
-from repair.script import Edit, EditClass
+from repair.script import Edit
 
 _MAX_NESTING = 2
 _JSON_KEYS = ("code", "solution", "script", "python", "answer", "source", "content", "program", "completion")
@@ -54,22 +58,54 @@ def extract(
 
 
 def search(
-    reply: str, *, reasoning: str, required: tuple[str, ...], kind: AnswerKind, oracle: Oracle
+    reply: str,
+    *,
+    reasoning: str,
+    required: tuple[str, ...],
+    kind: AnswerKind,
+    oracle: Oracle,
+    prompt: str = "",
 ) -> Extraction:
     """Find the answer. `reasoning` is what the server kept apart; it only explains an empty reply."""
     wanted = Wanted(required=frozenset(required), kind=kind)
+    prefix = open_prefix(prompt) if prompt and kind == "script" else ""
     whole = _whole_reply(reply, oracle)
-    if whole is not None:
+    if whole is not None and not (prefix and not _satisfies(whole, wanted)):
         raw_compiles = not whole.edits and wanted.required <= whole.facts.names
         return Extraction(candidates=(whole,), raw_compiles=raw_compiles)
     view = _answer_view(reply, oracle)
     found = rank(_candidates(view, wanted, oracle), wanted)
-    if found and found[0].facts.compiles and not found[0].lossy:
+    if found and found[0].facts.compiles and not found[0].lossy and not prefix:
         return Extraction(candidates=found)
     calm = _calmed(view)
     if calm is not view:
         found = rank([*found, *_candidates(calm, wanted, oracle)], wanted)
+    if prefix and not (found and _satisfies(found[0], wanted)):
+        found = rank([*found, *_completed(calm, prefix, wanted, oracle)], wanted)
     return Extraction(candidates=found, reason="" if found else _why_nothing(reply, view, reasoning))
+
+
+def _completed(view: View, prefix: str, wanted: Wanted, oracle: Oracle) -> Iterator[Candidate]:
+    """The prompt's open definition with a body from the reply: all of it, or one of its blocks."""
+    opened = re.findall(r"(?:def|class)[ \t]+(\w+)", prefix)
+    names = wanted.required or frozenset(opened[-1:])
+    blocks = [block.lines for block in _all_blocks(view.lines, oracle) if block.label is not Label.FOREIGN]
+    for lines in [*blocks, view.lines]:
+        if names & attempted_names(join_lines(lines)):
+            continue
+        one = _continued(view, lines, prefix, oracle)
+        if one is not None and names <= one.facts.names:
+            yield one
+
+
+def _continued(view: View, lines: Lines, prefix: str, oracle: Oracle) -> Candidate | None:
+    for code, left in continuations(prefix, join_lines(lines)):
+        facts = oracle.facts(code)
+        if facts.compiles and facts.definitions - facts.stubs:
+            done = edit("completion", dropped_chars=left, spans=gaps(view.lines, lines))
+            spans = spans_of(lines)
+            return Candidate(code=code, facts=facts, edits=(*view.edits, done), spans=spans)
+    return None
 
 
 def _whole_reply(reply: str, oracle: Oracle) -> Candidate | None:
@@ -84,10 +120,28 @@ def _whole_reply(reply: str, oracle: Oracle) -> Candidate | None:
     return Candidate(code=mended.text, facts=mended.facts, edits=mended.edits, spans=spans)
 
 
+_REFUSAL = re.compile(
+    r"\b(?:I(?:'m| am) (?:sorry|unable|not able)|I (?:can(?:no|')t|cannot|won't) "
+    r"(?:help|assist|provide|write|do|create)|as an AI\b|I apologi[sz]e)",
+    re.IGNORECASE,
+)
+_OTHER = re.compile(
+    r"^[ \t]*(?:```|~~~)[ \t]*(javascript|js|typescript|ts|java|c|cpp|c\+\+|c#|csharp|go|golang|rust|ruby"
+    r"|php|kotlin|swift|scala|r|lua|perl|haskell|julia)\b",
+    re.IGNORECASE | re.MULTILINE,
+)
+_PEEK = 4_000
+
+
 def _why_nothing(reply: str, view: View, reasoning: str) -> str:
     if view.unfinished or (reasoning.strip() and not reply.strip()):
         return views.UNFINISHED
-    return "no code found" if reply.strip() else "empty reply"
+    if not reply.strip():
+        return "empty reply"
+    other = _OTHER.search(reply[:_PEEK])
+    if other is not None:
+        return f"other_language: {other[1].casefold()}"
+    return "refusal" if _REFUSAL.search(reply[:_PEEK]) else "no code found"
 
 
 def _answer_view(reply: str, oracle: Oracle) -> View:
@@ -148,8 +202,8 @@ class Scene:
 
     def taken(self, rule: str, lines: Lines, detail: str = "") -> Edit:
         """The edit that takes `lines` out of the reply."""
-        dropped = max(self.size - size_of(lines), 0)
-        return Edit(rule=rule, kind=EditClass.LOSSLESS, detail=detail[:40], dropped_chars=dropped)
+        dropped = self.size - size_of(lines)
+        return edit(rule, detail=detail[:40], dropped_chars=dropped, spans=gaps(self.lines, lines))
 
 
 def _candidates(view: View, wanted: Wanted, oracle: Oracle) -> list[Candidate]:
@@ -235,8 +289,26 @@ def _candidate(lines: Lines, oracle: Oracle, *edits: Edit, label: Label = Label.
 
 
 def from_data(scene: Scene) -> list[Candidate]:
-    """The whole answer is a JSON object, list or string that carries the code."""
-    return list(_from_data(trim_blank(scene.lines), scene.oracle))
+    """The whole answer is a JSON object, list or string, or a YAML block, that carries the code."""
+    lines = trim_blank(scene.lines)
+    return [*_from_data(lines, scene.oracle), *_from_yaml(lines, scene)]
+
+
+_YAML_KEY = re.compile(rf"(?P<key>{'|'.join(_JSON_KEYS)}):[ ]*[|>][-+]?[ ]*$")
+
+
+def _from_yaml(lines: Lines, scene: Scene) -> Iterator[Candidate]:
+    """`code: |`, and what is indented below it."""
+    for number, line in enumerate(lines):
+        match = _YAML_KEY.match(line.text)
+        if match is None:
+            continue
+        below = lines[number + 1 :]
+        end = next((at for at, each in enumerate(below) if each.text[:1].strip()), len(below))
+        body = trim_blank(below[:end])
+        one = _candidate(body, scene.oracle, scene.taken("yaml", body, match["key"]))
+        if one is not None and one.facts.substance:
+            yield one
 
 
 def _from_data(lines: Lines, oracle: Oracle) -> Iterator[Candidate]:
@@ -249,15 +321,13 @@ def _from_data(lines: Lines, oracle: Oracle) -> Iterator[Candidate]:
         return
     span = (lines[0].start, lines[-1].end)
     for key, code in _strings(value):
-        edit = Edit(
-            rule="json", kind=EditClass.LOSSLESS, detail=key, dropped_chars=max(len(text) - len(code), 0)
-        )
+        done = edit("json", detail=key, dropped_chars=len(text) - len(code))
         inner = resplit(code, span)
-        whole = _candidate(inner, oracle, edit)
+        whole = _candidate(inner, oracle, done)
         if whole is not None and whole.facts.substance:
             yield whole
             continue
-        bodies = [_candidate(block.lines, oracle, edit) for block in _all_blocks(inner, oracle)]
+        bodies = [_candidate(block.lines, oracle, done) for block in _all_blocks(inner, oracle)]
         for number, one in enumerate(bodies):
             if one is not None and one.facts.substance:
                 yield replace(one, position=one.position + number)
@@ -315,9 +385,9 @@ def _salvaged(lines: Lines, scene: Scene) -> Candidate | None:
         return None
     edits = []
     if kept.prose_chars:
-        edits.append(Edit(rule="prose_lines", kind=EditClass.LOSSLESS, dropped_chars=kept.prose_chars))
+        edits.append(edit("prose_lines", dropped_chars=kept.prose_chars, spans=kept.prose))
     if kept.broken_chars:
-        edits.append(Edit(rule="broken_statements", kind=EditClass.LOSSY, dropped_chars=kept.broken_chars))
+        edits.append(edit(kept.rule, dropped_chars=kept.broken_chars, spans=kept.broken))
     one = _candidate(kept.lines, scene.oracle, *edits)
     if one is None or not one.facts.compiles or not one.facts.substance:
         return None

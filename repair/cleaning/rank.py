@@ -6,6 +6,7 @@ from typing import Literal
 from repair.cleaning.fallback import attempted_names
 from repair.cleaning.lines import Span
 from repair.cleaning.oracle import Facts, Oracle, free_names
+from repair.cleaning.rules import edit
 from repair.cleaning.scan import Label
 from repair.script import Edit, EditClass
 
@@ -29,7 +30,7 @@ class Candidate:
     @property
     def lossy(self) -> bool:
         """Whether something other than wrapping was dropped."""
-        return any(edit.kind is EditClass.LOSSY for edit in self.edits)
+        return any(one.kind is EditClass.LOSSY for one in self.edits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +91,7 @@ def _fit(one: Candidate, wanted: Wanted) -> int:
 
 def _loss(one: Candidate) -> int:
     order = (EditClass.LOSSLESS, EditClass.NORMALISING, EditClass.LOSSY)
-    return max((order.index(edit.kind) for edit in one.edits), default=0)
+    return max((order.index(done.kind) for done in one.edits), default=0)
 
 
 # --- joining
@@ -133,8 +134,8 @@ def _merged(chosen: list[Candidate], oracle: Oracle) -> Candidate:
     """In the order of the reply, so that imports and helpers come where the model put them."""
     parts = sorted(chosen, key=lambda one: one.position)
     code = "\n\n\n".join(one.code.rstrip("\n") for one in parts) + "\n"
-    edits = tuple(edit for one in parts for edit in one.edits)
-    join = Edit(rule="joined_blocks", kind=EditClass.LOSSLESS, detail=f"{len(parts)} blocks")
+    edits = tuple(done for one in parts for done in one.edits)
+    join = edit("joined_blocks", detail=f"{len(parts)} blocks")
     return Candidate(
         code=code,
         facts=oracle.facts(code),

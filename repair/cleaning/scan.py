@@ -33,6 +33,10 @@ _TAG = re.compile(
     r"|<(?:solution|answer|code|python|execute|pre|script|final_answer|pre><code[^>]*)>)(?P<rest>.*)$",
     re.IGNORECASE,
 )
+_GLUED_TAG = re.compile(
+    r"[^`\"'<>\[\]#]{1,200}[ \t:](?P<open><(?:solution|answer|python|final_answer)>)(?P<rest>.*)$",
+    re.IGNORECASE,
+)
 _FOREIGN_TAGS = frozenset({"tests", "test", "execute"})
 
 
@@ -238,7 +242,8 @@ def tagged_blocks(lines: Lines) -> list[Block]:
     blocks: list[Block] = []
     at = 0
     while at < len(lines):
-        match = _TAG.match(lines[at].text) if "<" in lines[at].text or "[" in lines[at].text else None
+        text = lines[at].text
+        match = (_TAG.match(text) or _GLUED_TAG.match(text)) if "<" in text or "[" in text else None
         if match is None:
             at += 1
             continue

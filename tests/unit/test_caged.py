@@ -12,7 +12,7 @@ import pytest
 
 from repair.cleaning import caged
 from repair.cleaning.caged import Cleaner, script_from
-from repair.cleaning.clean import clean_reply
+from repair.cleaning.clean import Asked, clean_reply
 from repair.errors import CleanerError
 from repair.script import CleanOutcome, EditClass
 
@@ -47,7 +47,7 @@ def others():
 def test_same_as_without_a_child(cleaner, reply, kind):
     """A child gives what the pure function gives, reply by reply."""
     assert cleaner.clean(reply, required=("add",), kind=kind) == clean_reply(
-        reply, required=("add",), kind=kind
+        reply, asked=Asked(required=("add",), kind=kind)
     )
 
 
