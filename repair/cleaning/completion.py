@@ -11,6 +11,7 @@ from repair.cleaning.gates import refusal
 _INDENT = "    "
 _FENCED = re.compile(r"^```(?:python|py)?[ \t]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _TOP = re.compile(r"^[^\s#]", re.MULTILINE)
+_HELPER = re.compile(r"^(?:(?:async[ \t]+)?def|class|import|from|@)\b|^@", re.MULTILINE)
 _MAX_PROMPT_CHARS = 20_000
 _OPEN = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
@@ -52,7 +53,11 @@ def continuations(prefix: str, body: str) -> Iterator[tuple[str, int]]:
     indented = body[:1] in " \t"
     shapes = [body] if indented else [_INDENT + body, textwrap.indent(body, _INDENT)]
     for shape in shapes:
-        yield f"{prefix}{shape}\n", 0
         end = _TOP.search(shape)
-        if end is not None and shape[: end.start()].strip():
-            yield f"{prefix}{shape[: end.start()].rstrip()}\n", len(shape) - end.start()
+        if end is None or not shape[: end.start()].strip():
+            yield f"{prefix}{shape}\n", 0
+            continue
+        head = (f"{prefix}{shape[: end.start()].rstrip()}\n", len(shape) - end.start())
+        # Calls and asserts behind the body are examples, where benchmarks stop; helpers belong to the answer.
+        both = [(f"{prefix}{shape}\n", 0), head]
+        yield from both if _HELPER.search(shape, end.start()) else reversed(both)

@@ -28,6 +28,7 @@ from repair.cleaning.lines import (
 )
 from repair.cleaning.mend import disguised, mend
 from repair.cleaning.oracle import Oracle
+from repair.cleaning.prompts import signatures
 from repair.cleaning.rank import AnswerKind, Candidate, Wanted, joined, rank
 from repair.cleaning.rules import edit
 from repair.cleaning.scan import Block, Label, fenced_blocks, tagged_blocks
@@ -67,7 +68,7 @@ def search(
     prompt: str = "",
 ) -> Extraction:
     """Find the answer. `reasoning` is what the server kept apart; it only explains an empty reply."""
-    wanted = Wanted(required=frozenset(required), kind=kind)
+    wanted = Wanted(required=frozenset(required), kind=kind, signatures=signatures(prompt, required))
     prefix = open_prefix(prompt) if prompt and kind == "script" else ""
     whole = _whole_reply(reply, oracle)
     if whole is not None and not (prefix and not _satisfies(whole, wanted)):

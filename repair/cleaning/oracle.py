@@ -33,6 +33,8 @@ class Facts:
     """Those of them that a `def` or `class` binds."""
     stubs: frozenset[str] = frozenset()
     """Those definitions that do nothing."""
+    signatures: frozenset[tuple[str, tuple[str, ...]]] = frozenset()
+    """Functions at module level, each with the names of its parameters."""
     substance: bool = False
     """More than names, constants and bare annotations, which prose can look like as well."""
     error: str = ""
@@ -84,8 +86,19 @@ def _facts(text: str) -> Facts:
         names=frozenset(_bound_names(tree)),
         definitions=frozenset(node.name for node in definitions),
         stubs=frozenset(node.name for node in definitions if all(map(_does_nothing, node.body))),
+        signatures=frozenset(
+            (node.name, parameters(node.args))
+            for node in definitions
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        ),
         substance=any(map(_has_substance, tree.body)),
     )
+
+
+def parameters(args: ast.arguments) -> tuple[str, ...]:
+    """Names of all parameters, in order."""
+    named = [*args.posonlyargs, *args.args, *args.kwonlyargs]
+    return (*(each.arg for each in named), *(each.arg for each in (args.vararg, args.kwarg) if each))
 
 
 def _to_code(tree: ast.Module) -> CodeType:

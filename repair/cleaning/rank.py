@@ -39,6 +39,8 @@ class Wanted:
 
     required: frozenset[str]
     kind: AnswerKind
+    signatures: frozenset[tuple[str, tuple[str, ...]]] = frozenset()
+    """Required functions whose parameters the prompt names."""
 
 
 def rank(found: list[Candidate], wanted: Wanted) -> tuple[Candidate, ...]:
@@ -66,7 +68,13 @@ def _corrected_first(ranked: list[Candidate], wanted: Wanted) -> list[Candidate]
 
 
 def _merit(one: Candidate, wanted: Wanted) -> tuple[int, ...]:
-    return (_tier(one, wanted), _fit(one, wanted), min(one.label, 1), -_loss(one))
+    return (
+        _tier(one, wanted),
+        _fit(one, wanted),
+        int(wanted.signatures <= one.facts.signatures),
+        min(one.label, 1),
+        -_loss(one),
+    )
 
 
 def _tier(one: Candidate, wanted: Wanted) -> int:
