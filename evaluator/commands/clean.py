@@ -20,7 +20,7 @@ from evaluator.cli import EXIT_INTERRUPTED, EXIT_THRESHOLD, EXIT_USAGE
 from evaluator.commands.sandbox_options import sandbox_options
 from evaluator.errors import UsageProblem
 from evaluator.explain import show
-from evaluator.guest_compile import compile_all
+from evaluator.image_compile import compile_all
 from evaluator.manifest import new_run_id
 from evaluator.rows import BrokenRow, Raw
 from evaluator.safe_text import for_terminal

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from repair.cleaning.extract import Extraction, search
 from repair.cleaning.imports import missing_imports, with_imports
 from repair.cleaning.notes import flags
-from repair.cleaning.oracle import Oracle, tree_sha256
+from repair.cleaning.oracle import Oracle, code_sha256
 from repair.cleaning.rank import AnswerKind, Candidate
 from repair.cleaning.rules import edit
 from repair.cleaning.views import reasoning_in
@@ -73,7 +73,7 @@ def _searched(text: str, reasoning: str, asked: Asked) -> Extraction:
 
 
 def _with_imports(best: Candidate) -> Candidate:
-    lines = missing_imports(best.code)
+    lines = missing_imports(best.code, best.facts)
     if not lines:
         return best
     code = with_imports(best.code, lines)
@@ -135,8 +135,8 @@ def _script(text: str, best: Candidate, found: Extraction, tests: str) -> Script
         reason="" if best.facts.compiles else best.facts.error,
         spans=best.spans,
         tests=tests,
-        flags=flags(best.code) if best.facts.compiles else (),
-        syntax_sha256=tree_sha256(best.code) if best.facts.compiles else "",
+        flags=flags(best.facts.tree) if best.facts.tree else (),
+        syntax_sha256=code_sha256(best.facts.code) if best.facts.code else "",
     )
 
 

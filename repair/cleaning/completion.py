@@ -5,6 +5,7 @@ import re
 import textwrap
 import warnings
 from collections.abc import Iterator
+from functools import lru_cache
 
 from repair.cleaning.gates import refusal
 
@@ -16,6 +17,7 @@ _MAX_PROMPT_CHARS = 20_000
 _OPEN = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
+@lru_cache(maxsize=64)
 def open_prefix(prompt: str) -> str:
     """The code that a completion of `prompt` goes on from; empty if it does not end with an open `def`."""
     if not prompt or len(prompt) > _MAX_PROMPT_CHARS or refusal(prompt):

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from repair.cleaning.lexer import pieces, states
 
 _MAGIC = re.compile(r"[ \t]*(?:%{1,2}[A-Za-z]|!\s*[A-Za-z]|\?\w)")
+_SOME_MAGIC = re.compile(r"^[ \t]*(?:[%!?]|In ?\[|Out ?\[)", re.MULTILINE)
+_SOME_OLD = re.compile(r"\bprint(?: |\t|$)|\bexcept [^:\n]*,|\braise [^\n]*,|<>", re.MULTILINE)
 _CELL = re.compile(r"(?:In|Out)[ ]?\[[\d ]*\]:[ ]?")
 _PRINT = re.compile(
     r"(?P<indent>[ \t]*(?:else:[ \t]*|(?:if|elif|for|while)\b[^\"'#]*:[ \t]+)?)"
@@ -19,7 +21,7 @@ _RAISE = re.compile(r"(?P<head>[ \t]*raise[ \t]+[A-Za-z_][\w.]*)[ \t]*,[ \t]*(?P
 
 def notebook_magics(text: str) -> str:
     """Comment out `%magic` and `!shell` lines, and take `In [3]:` off."""
-    if not any(sign in text for sign in "%!?[:"):
+    if not _SOME_MAGIC.search(text):
         return text
     return _by_line(text, _without_magic)
 
@@ -34,6 +36,8 @@ def _without_magic(line: str) -> str:
 
 def python_2(text: str) -> str:
     """Rewrite the statements that Python 3 took away."""
+    if not _SOME_OLD.search(text):
+        return text
     after = _by_line(text, _modern)
     if "<>" not in after:
         return after

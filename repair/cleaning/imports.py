@@ -4,9 +4,10 @@ import ast
 import re
 import warnings
 from collections.abc import Iterable, Mapping
+from types import CodeType
 from typing import Final
 
-from repair.cleaning.oracle import free_names
+from repair.cleaning.oracle import Facts, code_objects, free_names
 
 _MODULE_NAMES: Final = (
     "abc argparse array ast asyncio base64 bisect calendar cmath collections contextlib copy "
@@ -48,11 +49,16 @@ _ITS_OWN_BUSINESS = re.compile(r"import\s*\*|\bNameError\b|\bglobals\s*\(|\bexec
 _OF_DATETIME = re.compile(r"\bdatetime\s*\.\s*(?:datetime|date|timedelta|timezone)\b(?!\s*\(\s*\))")
 
 
-def missing_imports(code: str) -> tuple[str, ...]:
+def missing_imports(code: str, facts: Facts) -> tuple[str, ...]:
     """Import lines for names that a compiling script uses and nowhere binds."""
-    if _ITS_OWN_BUSINESS.search(code):
+    if facts.code is None or not _may_miss(facts.code, facts.names) or _ITS_OWN_BUSINESS.search(code):
         return ()
     return tuple(sorted(_line(name, code) for name in free_names(code) & TABLE.keys() if _sure(name, code)))
+
+
+def _may_miss(code: CodeType, bound: frozenset[str]) -> bool:
+    """Whether some name of the table is named outside of the module's own names: quick, and often right."""
+    return any(TABLE.keys() & set(one.co_names) - bound for one in code_objects(code))
 
 
 def _sure(name: str, code: str) -> bool:

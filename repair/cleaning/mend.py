@@ -98,6 +98,8 @@ def language_line(text: str) -> str:
 
 def dedent(text: str) -> str:
     """Take off indentation that every line has; lines inside strings follow as far as they can."""
+    if text.lstrip("\n")[:1] not in {" ", "\t"}:
+        return text
     lines = text.split("\n")
     inside = [bool(state.triple) for state in states(lines)]
     margins = [

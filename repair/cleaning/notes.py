@@ -1,7 +1,6 @@
 """What is seen in code that compiles and is left alone: said beside the script, never edited."""
 
 import ast
-import warnings
 from collections import Counter
 from collections.abc import Iterator
 
@@ -10,11 +9,8 @@ _REPEATABLE = frozenset({"overload", "setter", "getter", "deleter", "register"})
 _MAX_NAMED = 3
 
 
-def flags(code: str) -> tuple[str, ...]:
+def flags(tree: ast.Module) -> tuple[str, ...]:
     """`redefined: f` (the last one counts), `runs_at_import`, `reads_input`; of code that compiles."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        tree = ast.parse(code)
     return (*_redefined(tree), *_at_import(tree))
 
 

@@ -11,13 +11,14 @@ import symtable
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import CodeType
 
 from repair.cleaning.gates import refusal
 
 LANGUAGE_NAMES = frozenset({"python", "py", "python3", "py3", "ipython"})
 _REFUSALS = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError, SystemError)
+_BUILTINS = frozenset(dir(builtins))
 _MODULE_NAMES = frozenset({"__name__", "__file__", "__doc__", "__builtins__", "__spec__"})
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
@@ -38,6 +39,8 @@ class Facts:
     substance: bool = False
     """More than names, constants and bare annotations, which prose can look like as well."""
     error: str = ""
+    tree: ast.Module | None = field(default=None, repr=False, compare=False)
+    code: CodeType | None = field(default=None, repr=False, compare=False)
 
 
 class Oracle:
@@ -77,7 +80,7 @@ def _facts(text: str) -> Facts:
     try:
         with _quiet():
             tree = ast.parse(text)
-            _to_code(tree)
+            code = _to_code(tree)
     except _REFUSALS as error:
         return Facts(error=f"{type(error).__name__}: {error}"[:200])
     definitions = [node for node in tree.body if isinstance(node, _DEFINITIONS)]
@@ -92,6 +95,8 @@ def _facts(text: str) -> Facts:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         ),
         substance=any(map(_has_substance, tree.body)),
+        tree=tree,
+        code=code,
     )
 
 
@@ -148,7 +153,7 @@ def free_names(text: str) -> frozenset[str]:
         used.update(
             symbol.get_name() for symbol in scope.get_symbols() if _uses_global(symbol, scope is table)
         )
-    return frozenset(used - bound - _MODULE_NAMES - frozenset(dir(builtins)))
+    return frozenset(used - bound - _MODULE_NAMES - _BUILTINS)
 
 
 def _binds(symbol: symtable.Symbol) -> bool:
@@ -168,13 +173,32 @@ def same_tree(one: str, other: str) -> bool:
         return False
 
 
-def tree_sha256(text: str) -> str:
-    """Hash the syntax tree of a text that compiles: layout and comments do not count."""
-    try:
-        with _quiet():
-            return hashlib.sha256(ast.dump(ast.parse(text)).encode("utf-8", "surrogatepass")).hexdigest()
-    except _REFUSALS:
-        return ""
+def code_objects(code: CodeType) -> Iterator[CodeType]:
+    """The code object and all that it holds."""
+    waiting = [code]
+    while waiting:
+        one = waiting.pop()
+        yield one
+        waiting.extend(const for const in one.co_consts if isinstance(const, CodeType))
+
+
+def code_sha256(code: CodeType) -> str:
+    """Hash what a text compiles to: layout and comments do not count."""
+    digest = hashlib.sha256()
+    for one in code_objects(code):
+        head = (one.co_name, one.co_argcount, one.co_posonlyargcount, one.co_kwonlyargcount, one.co_flags)
+        names = (one.co_names, one.co_varnames, one.co_freevars, one.co_cellvars)
+        consts = [_constant(const) for const in one.co_consts]
+        digest.update(one.co_code)
+        digest.update(repr((head, names, consts)).encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+def _constant(const: object) -> object:
+    if isinstance(const, CodeType):
+        return "code"
+    # The order of a set differs from process to process.
+    return sorted(map(repr, const)) if isinstance(const, frozenset) else repr(const)
 
 
 def starts_with_language_name(text: str) -> bool:

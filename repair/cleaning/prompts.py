@@ -3,6 +3,7 @@
 import ast
 import re
 import warnings
+from functools import lru_cache
 from itertools import islice
 
 from repair.cleaning.oracle import parameters
@@ -12,6 +13,7 @@ _MAX_MENTIONS = 5
 _MAX_INSIDE = 300
 
 
+@lru_cache(maxsize=64)
 def signatures(prompt: str, required: tuple[str, ...]) -> frozenset[tuple[str, tuple[str, ...]]]:
     """The parameters that the prompt gives the required functions: `fib(n)`, `def add(a: int, b=0)`."""
     text = prompt[:_MAX_CHARS]

@@ -152,7 +152,9 @@ class _Scanner:
     def _end(self, line: Line, number: int, fence: _Fence, *, quoted: bool) -> Block | None:
         """The block that ends at this line, if one may."""
         if fence.mark[0] * 3 not in line.text:
-            return None
+            # Two backticks alone on a line are no Python: a closing fence that lost one.
+            lost = fence.mark == "```" and not quoted and line.text.strip() == "``"
+            return _block(fence, list(fence.body), number, closed=True) if lost else None
         closer = _CLOSER.match(line.text)
         if closer is not None:
             near = len(closer["indent"].expandtabs(4)) <= max(3, fence.indent)

@@ -6,6 +6,7 @@ import pytest
 
 from repair.cleaning import mend, views
 from repair.cleaning.clean import Asked, clean_reply
+from repair.cleaning.guide import guide
 from repair.cleaning.rule_examples import EXAMPLES
 from repair.cleaning.rules import RULES, Stage, edit
 from repair.script import CleanOutcome, EditClass
@@ -82,3 +83,8 @@ def test_an_edit_needs_a_rule():
     """Nothing can be recorded under a name that the table does not have."""
     with pytest.raises(KeyError):
         edit("no_such_rule")
+
+
+def test_the_guide_is_the_table():
+    """docs/cleaning.md is what the table says today."""
+    assert (ROOT / "docs" / "cleaning.md").read_text(encoding="utf-8") == guide()
