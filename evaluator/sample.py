@@ -175,6 +175,7 @@ def _record(attempt: Attempt, spec: SampleSpec, tools: Tools, notes: _Notes) -> 
             raw_compiles=script.raw_compiles,
             compiles=script.compiles,
             reason=script.reason,
+            flags=script.flags,
         ),
         verdict=attempt.verdict,
         shown_key=notes.shown_key,
