@@ -19,6 +19,8 @@ from repair.script import Edit
 Mend = Callable[[str], str]
 
 _MAX_LAYERS = 3
+_MAX_PASSES = 2
+"""One wrapping may be inside another that comes later in the order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,11 +56,15 @@ def mend(text: str, oracle: Oracle) -> Mended:
 def _mended(text: str, oracle: Oracle) -> Mended:
     original = _undisguised(Mended(text=text, facts=oracle.facts(text)), oracle)
     best = original
-    for rule in REPAIRS:
-        if best.facts.compiles:
-            return best
-        after = _applied(best, rule, oracle)
-        best = best if rule.tentative and not after.facts.compiles else after
+    for _ in range(_MAX_PASSES):
+        before = best
+        for rule in REPAIRS:
+            if best.facts.compiles:
+                return best
+            after = _applied(best, rule, oracle)
+            best = best if rule.tentative and not after.facts.compiles else after
+        if best.text == before.text:
+            break
     best = best if best.facts.compiles else _tabs(best, oracle)
     return best if best.facts.compiles else original
 
@@ -89,10 +95,13 @@ def _applied(before: Mended, rule: Repair, oracle: Oracle) -> Mended:
 # --- lossless: the same code, without its wrapping
 
 
+_REST = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|\Z)")
+
+
 def language_line(text: str) -> str:
     """Drop first lines that only name the language; they would compile, as bare names."""
     while starts_with_language_name(text):
-        text = text.lstrip().partition("\n")[2]
+        text = _REST.sub("", text.lstrip(), count=1)
     return text
 
 

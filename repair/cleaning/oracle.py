@@ -7,6 +7,7 @@ in the killable child of `repair.cleaning.caged`.
 import ast
 import builtins
 import hashlib
+import re
 import symtable
 import warnings
 from collections.abc import Iterable, Iterator
@@ -16,6 +17,7 @@ from types import CodeType
 
 from repair.cleaning.gates import refusal
 
+_LABEL_CHARS = 40
 LANGUAGE_NAMES = frozenset({"python", "py", "python3", "py3", "ipython"})
 _REFUSALS = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError, SystemError)
 _BUILTINS = frozenset(dir(builtins))
@@ -203,5 +205,5 @@ def _constant(const: object) -> object:
 
 def starts_with_language_name(text: str) -> bool:
     """Whether the first line is `python` or the like: it compiles, as a bare name, but is a label."""
-    first, _, _ = text.lstrip().partition("\n")
+    first = re.split(r"[\r\n]", text.lstrip()[:_LABEL_CHARS], maxsplit=1)[0]
     return first.strip().casefold() in LANGUAGE_NAMES

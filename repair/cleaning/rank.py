@@ -1,5 +1,6 @@
 """Which candidate is the answer, and which of its neighbours belong to it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -46,9 +47,13 @@ class Wanted:
 def rank(found: list[Candidate], wanted: Wanted) -> tuple[Candidate, ...]:
     """Best first. With required names the last that defines them wins, without the largest."""
     if wanted.required:
-        return tuple(sorted(found, key=lambda one: (*_merit(one, wanted), one.position), reverse=True))
-    ranked = sorted(found, key=lambda one: (*_merit(one, wanted), len(one.code)), reverse=True)
-    return tuple(_corrected_first(ranked, wanted))
+        return _sorted(found, lambda one: (*_merit(one, wanted), one.position, -_loss(one)))
+    ranked = _sorted(found, lambda one: (*_merit(one, wanted), len(one.code), -_loss(one)))
+    return tuple(_corrected_first(list(ranked), wanted))
+
+
+def _sorted(found: list[Candidate], merit: Callable[[Candidate], tuple[int, ...]]) -> tuple[Candidate, ...]:
+    return tuple(sorted(found, key=merit, reverse=True))
 
 
 def _corrected_first(ranked: list[Candidate], wanted: Wanted) -> list[Candidate]:
@@ -73,7 +78,6 @@ def _merit(one: Candidate, wanted: Wanted) -> tuple[int, ...]:
         _fit(one, wanted),
         int(wanted.signatures <= one.facts.signatures),
         min(one.label, 1),
-        -_loss(one),
     )
 
 

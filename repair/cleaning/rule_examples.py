@@ -51,6 +51,7 @@ EXAMPLES: Final[Mapping[str, Example]] = {
     "unclosed_fence": Example(reply=f"Here it is:\n\n```python\n{_ADD}", code=_ADD),
     "json": Example(reply='{"code": "def add(a, b):\\n    return a + b\\n"}', code=_ADD),
     "yaml": Example(reply=f"code: |\n{_indented(_ADD, '  ')}", code=_ADD),
+    "stray_closer": Example(reply=f"{_ADD}```\n\nThis adds.\n", code=_ADD),
     "prose_lines": Example(reply=f"Here is the function:\n\n{_ADD}\nIt adds two numbers.\n", code=_ADD),
     "indented_block": Example(reply=f"Here it is.\n\n{_indented(_ADD, '    ')}\nIt adds.\n", code=_ADD),
     "largest_block": Example(

@@ -54,6 +54,7 @@ RULES: Final[tuple[Rule, ...]] = (
     *_rules(
         Stage.REPLY,
         ("too_large", _X, "Of a reply over 256 KiB or 10,000 lines only the likeliest block is looked at."),
+        ("ansi_codes", _N, "Colour codes of a terminal go, except from blocks that compile with them."),
         (
             "reasoning",
             _L,
@@ -73,7 +74,6 @@ RULES: Final[tuple[Rule, ...]] = (
             _L,
             "After some code, the first sign of another turn of the conversation ends the reply.",
         ),
-        ("ansi_codes", _N, "Colour codes of a terminal go, if the code does not compile with them."),
         ("special_tokens", _N, "Tokens of the chat template go, if the code does not compile with them."),
     ),
     *_rules(
@@ -90,6 +90,7 @@ RULES: Final[tuple[Rule, ...]] = (
         ("unclosed_fence", _L, "A block that nothing closes runs to the next block or to the end."),
         ("json", _L, "A JSON object, list or string that carries the code is unwrapped."),
         ("yaml", _L, "A YAML block (`code: |`) is unwrapped."),
+        ("stray_closer", _L, "Code, and then a closing fence that nothing opened: what stands before it."),
         ("prose_lines", _L, "Without fences, lines of prose between top-level statements go."),
         ("indented_block", _L, "Markdown's other kind of code block: indented by four."),
         (

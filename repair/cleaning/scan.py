@@ -30,7 +30,7 @@ _CODE_AFTER_LABEL = re.compile(
 )
 _TAG = re.compile(
     r"[ \t]*(?P<open>\[PYTHON\]|\[CODE\]|\[TESTS?\]"
-    r"|<(?:solution|answer|code|python|execute|pre|script|final_answer|pre><code[^>]*)>)(?P<rest>.*)$",
+    r"|<(?:pre>[ \t]*<code[^>]*|solution|answer|code|python|execute|pre|script|final_answer)>)(?P<rest>.*)$",
     re.IGNORECASE,
 )
 _GLUED_TAG = re.compile(
@@ -38,6 +38,9 @@ _GLUED_TAG = re.compile(
     re.IGNORECASE,
 )
 _FOREIGN_TAGS = frozenset({"tests", "test", "execute"})
+
+
+_DIFFS = frozenset({"diff", "patch", "udiff"})
 
 
 class Label(IntEnum):
@@ -72,7 +75,7 @@ def label_of(info: str) -> Label:
         or words[0].endswith(".py")
     ):
         return Label.PYTHON
-    return Label.FOREIGN
+    return Label.NONE if words[0].casefold() in _DIFFS else Label.FOREIGN
 
 
 @dataclass(slots=True, kw_only=True)
@@ -164,7 +167,7 @@ class _Scanner:
             return None
         if self._opens_next(line, fence):
             return _block(fence, list(fence.body), number - 1, closed=False)
-        glued = _GLUED_CLOSER.match(line.text)
+        glued = None if fence.info.casefold() in _DIFFS else _GLUED_CLOSER.match(line.text)
         if glued is not None and fence.closes(glued["mark"]):
             return _block(fence, [*fence.body, line.keep(glued.end("code"))], number, closed=True)
         return None

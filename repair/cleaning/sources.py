@@ -59,10 +59,25 @@ def candidates(view: View, wanted: Wanted, oracle: Oracle) -> list[Candidate]:
     scene = Scene(lines=view.lines, blocks=blocks, wanted=wanted, oracle=oracle, size=size_of(view.lines))
     found: list[Candidate] = []
     for source in SOURCES:
-        found += [replace(one, edits=(*view.edits, *one.edits)) for one in source(scene)]
-        if any(satisfies(one, wanted) for one in found):
+        new = [replace(one, edits=(*view.edits, *one.edits)) for one in source(scene)]
+        found += new
+        sure = source in _SURE and (source is not from_fences or not _code_outside(scene))
+        if any(satisfies(one, wanted) for one in found) or (sure and _is_program(new, wanted)):
             return found
     return found
+
+
+def _code_outside(scene: Scene) -> bool:
+    """Whether there is code beside the blocks: they may be examples in its docstrings then."""
+    inside = {number for block in scene.blocks for number in range(block.first, block.last + 1)}
+    return looks_like_code(line for number, line in enumerate(scene.lines) if number not in inside)
+
+
+def _is_program(new: list[Candidate], wanted: Wanted) -> bool:
+    """Where nothing is required, what stands where code is expected needs no definition."""
+    return not wanted.required and any(
+        one.facts.substance and not one.lossy and one.label is not Label.FOREIGN for one in new
+    )
 
 
 def all_blocks(lines: Lines, oracle: Oracle) -> tuple[Block, ...]:
@@ -111,6 +126,8 @@ def _nested(scene: Scene, block: Block, depth: int) -> list[Candidate]:
     """A block that wraps a whole Markdown answer, or a data object with code in it."""
     oracle = scene.oracle
     text_like = block.tag or block.info.casefold() in _WRAPPERS
+    first = next((line for line in block.lines if line.text.strip()), None)
+    text_like = text_like or (first is not None and _is_fence(first))
     inner = [] if depth >= _MAX_NESTING or not text_like else fenced_blocks(block.lines, compiles(oracle))
     if inner and not oracle.facts(join_lines(block.lines)).compiles:
         return [one for part in inner for one in _from_block(scene, part, depth + 1)]
@@ -216,19 +233,43 @@ def from_unparsable(scene: Scene) -> list[Candidate]:
     return [one] if one is not None and not one.facts.compiles and looks_like_code(lines) else []
 
 
+def from_stray_closer(scene: Scene) -> list[Candidate]:
+    """Code, and then a closing fence that nothing opened."""
+    first = scene.blocks[0] if scene.blocks else None
+    if first is None or first.info or first.tag or scene.lines[first.first].text.strip(" `~") != "":
+        return []
+    lines = trim_blank(scene.lines[: first.first])
+    one = _candidate(lines, scene.oracle, scene.taken("stray_closer", lines)) if lines else None
+    return [one] if one is not None and one.facts.compiles and one.facts.definitions else []
+
+
 def from_prose(scene: Scene) -> list[Candidate]:
     """Code without fences between lines of prose; and what stands of code that is broken."""
-    found = [_salvaged(_without_fences(scene), scene), *_indented(scene)]
+    found = [_unfenced_candidate(scene), *_indented(scene)]
     return [one for one in found if one is not None]
+
+
+def _unfenced_candidate(scene: Scene) -> Candidate | None:
+    """Salvaged lines; that fences and blocks of other languages went is on record, too."""
+    lines = _without_fences(scene)
+    one = _salvaged(lines, scene)
+    if one is None or len(lines) == len(scene.lines) or any(done.rule == "prose_lines" for done in one.edits):
+        return one
+    return replace(one, edits=(scene.taken("prose_lines", lines), *one.edits))
 
 
 def _without_fences(scene: Scene) -> Lines:
     """The lines outside fenced blocks of other languages, without any fence line."""
     skipped: set[int] = set()
+    quoted = [bool(state.triple) for state in states([line.text for line in scene.lines])]
     for block in scene.blocks:
-        foreign = block.label is Label.FOREIGN and block.closed
+        foreign = block.label is Label.FOREIGN and block.closed and not quoted[block.first]
         skipped.update(range(block.first, block.last + 1) if foreign else ())
     kept = [line for number, line in enumerate(scene.lines) if number not in skipped]
+    return _unfenced(kept)
+
+
+def _unfenced(kept: Lines) -> Lines:
     quoted = [bool(state.triple) for state in states([line.text for line in kept])]
     return [line for line, inside in zip(kept, quoted, strict=True) if inside or not _is_fence(line)]
 
@@ -300,11 +341,13 @@ SOURCES: tuple[Source, ...] = (
     from_fences,
     from_data,
     from_mended_whole,
+    from_stray_closer,
     from_prose,
     from_broken_fences,
     from_unparsable,
 )
 """Where an answer may be, the surest place first."""
+_SURE = frozenset({from_whole, from_fences, from_mended_whole})
 
 
 def completed(view: View, prefix: str, wanted: Wanted, oracle: Oracle) -> Iterator[Candidate]:

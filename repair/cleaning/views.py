@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
+from repair.cleaning.lexer import pieces
 from repair.cleaning.lines import Line, Lines, Span, gaps, size_of, spans_of
 from repair.cleaning.rules import edit
 from repair.script import Edit
@@ -31,7 +32,7 @@ _TOKEN = re.compile(
 )
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-Z\\-_]")
 _CODE = re.compile(
-    r"^\s*(?:(?:async\s+)?def\s+\w+\s*\(|class\s+\w+|import\s+\w|from\s+[\w.]+\s+import\s|`{3}|~{3})"
+    r"^\s*(?:>>> )?(?:(?:async\s+)?def\s+\w+\s*\(|class\s+\w+|import\s+\w|from\s+[\w.]+\s+import\s|`{3}|~{3})"
 )
 
 
@@ -137,7 +138,10 @@ def drop_echo(view: View, covered: Covered) -> View:
             glued = [line.drop(response.end())] if response.end() < len(line.text) else []
             rest = [*glued, *view.lines[number + 1 :]]
             return view.changed("echoed_prompt", rest) if _has_code(rest) else view
-        echoed = echoed or bool(_ECHO.match(line.text))
+        if not echoed and _ECHO.match(line.text):
+            if _has_code(view.lines[:number]):
+                return view  # the answer was there before: this is another turn
+            echoed = True
     return view
 
 
@@ -168,13 +172,20 @@ def _has_code(lines: Lines) -> bool:
     return any(_CODE.match(line.text) for line in lines)
 
 
-STRICT: tuple[Callable[[View, Covered], View], ...] = (drop_reasoning, drop_echo, drop_next_turn)
-"""Applied always: after these, what is left is the answer."""
-
-
-def strip_ansi(view: View) -> View:
+def strip_ansi(view: View, covered: Covered) -> View:
     """Take out colour codes and the like, which some terminals' servers leave in a reply."""
+    if not any("\x1b" in line.text and not covered(line.start) for line in view.lines):
+        return view
     return _substituted(view, "ansi_codes", _ANSI, "\x1b")
+
+
+STRICT: tuple[Callable[[View, Covered], View], ...] = (
+    strip_ansi,
+    drop_reasoning,
+    drop_echo,
+    drop_next_turn,
+)
+"""Applied always: after these, what is left is the answer."""
 
 
 def strip_tokens(view: View) -> View:
@@ -190,7 +201,23 @@ def _substituted(view: View, rule: str, pattern: re.Pattern[str], needs: str) ->
     return view.changed(rule, lines, spans_of(touched)) if touched else view
 
 
-TOLERANT: tuple[Callable[[View], View], ...] = (strip_ansi, strip_tokens)
+_ODD_INDENT = re.compile(r"^[ \t]*[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000][\s\u200b]*")
+_UNSEEN = re.compile(r"[\u200b-\u200f\u2060\ufeff\xad]")
+
+
+def straighten(view: View) -> View:
+    """Odd spaces that indent, and characters that nobody sees, outside of strings that end on their line."""
+    lines = [line if line.text.isascii() else line._replace(text=_straight(line.text)) for line in view.lines]
+    touched = [old for old, new in zip(view.lines, lines, strict=True) if old != new]
+    return view.changed("typographic_characters", lines, spans_of(touched)) if touched else view
+
+
+def _straight(text: str) -> str:
+    text = _ODD_INDENT.sub(lambda match: " " * len(match[0]), text)
+    return "".join(_UNSEEN.sub("", piece) if is_code else piece for is_code, piece in pieces(text))
+
+
+TOLERANT: tuple[Callable[[View], View], ...] = (strip_tokens, straighten)
 """Applied only where the code does not compile without."""
 
 

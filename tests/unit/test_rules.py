@@ -75,8 +75,13 @@ def test_the_table_has_the_order_of_the_code():
 
     assert forms == ["language_line", *[name for name in repairs if name not in inventions], "mixed_tabs"]
     assert [name for name in repairs if name in inventions] == inventions[:2]
-    assert replies[-2:] == ["ansi_codes", "special_tokens"]
-    assert [rule.__name__ for rule in views.STRICT] == ["drop_reasoning", "drop_echo", "drop_next_turn"]
+    assert replies[-1] == "special_tokens"
+    assert [rule.__name__ for rule in views.STRICT] == [
+        "strip_ansi",
+        "drop_reasoning",
+        "drop_echo",
+        "drop_next_turn",
+    ]
 
 
 def test_an_edit_needs_a_rule():
