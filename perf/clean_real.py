@@ -14,6 +14,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -42,6 +43,7 @@ def main() -> int:
         out = options.out or Path(folder, "scored.jsonl")
         passed = score(rows, scripts, out, attempts=options.attempts_per_container)
     print(table(rows, scripts, passed))
+    print(speed(rows))
     if options.losses:
         print("\n".join(lost(rows, passed)))
     return 0 if reached(rows, passed) else 1
@@ -75,6 +77,24 @@ def clean_all(rows: list[Row]) -> list[Script]:
 
 def _clean(cleaner: Cleaner, row: Row) -> Script:
     return cleaner.clean(row["raw_reply"], required=required(row), prompt=row.get("prompt") or "")
+
+
+def speed(rows: list[Row]) -> str:
+    """Milliseconds per reply, one after the other in one child, the way to it and back included."""
+    took: list[float] = []
+    with Cleaner(workers=1) as cleaner:
+        for row in [*rows[:20], *rows]:
+            began = time.perf_counter()
+            _clean(cleaner, row)
+            took.append(1000 * (time.perf_counter() - began))
+        began = time.perf_counter()
+        cleaner.clean("The quick brown fox (jumps) over: the lazy dog.\n" * 21_000)
+        prose = time.perf_counter() - began
+    times = sorted(took[20:])
+    p50, p99 = times[len(times) // 2], times[int(0.99 * len(times))]
+    return (
+        f"per reply: p50 {p50:.1f} ms, p99 {p99:.1f} ms, most {times[-1]:.0f} ms; 1 MB of prose {prose:.2f} s"
+    )
 
 
 def required(row: Row) -> tuple[str, ...]:

@@ -76,8 +76,9 @@ def _example(example: Example) -> Iterator[str]:
         yield f"With {', '.join(asked)}:\n"
     yield _block(example.reply)
     yield "becomes\n"
-    yield _block(example.code, "python")
+    yield _block(example.code)
 
 
-def _block(text: str, label: str = "text") -> str:
-    return f"````{label}\n{text.rstrip()}\n````\n"
+def _block(text: str) -> str:
+    # Not labelled as Python: a formatter of documents must not touch it.
+    return f"````text\n{text.rstrip()}\n````\n"

@@ -6,7 +6,7 @@ from typing import Literal
 
 from repair.cleaning.fallback import attempted_names
 from repair.cleaning.lines import Span
-from repair.cleaning.oracle import Facts, Oracle, free_names
+from repair.cleaning.oracle import Facts, Oracle, code_objects, free_names
 from repair.cleaning.rules import edit
 from repair.cleaning.scan import Label
 from repair.script import Edit, EditClass
@@ -114,6 +114,10 @@ def joined(ranked: tuple[Candidate, ...], wanted: Wanted, oracle: Oracle) -> lis
     if len(ranked) < 2 or not ranked[0].facts.compiles:  # noqa: PLR2004 - two to join
         return []
     chosen, others = [ranked[0]], [one for one in ranked[1 : _MAX_JOINED + 1] if _joinable(one)]
+    if not any(
+        (_named(ranked[0]) | wanted.required) & one.facts.names - ranked[0].facts.names for one in others
+    ):
+        return []
     while True:
         missing = _missing(chosen, wanted)
         more = _provider(others, missing, chosen)
@@ -122,6 +126,13 @@ def joined(ranked: tuple[Candidate, ...], wanted: Wanted, oracle: Oracle) -> lis
         others.remove(more)
         chosen.append(more)
     return [_merged(chosen, oracle)] if len(chosen) > 1 else []
+
+
+def _named(one: Candidate) -> frozenset[str]:
+    """Every name that the code could take from elsewhere, and more: a quick look before the exact one."""
+    if one.facts.code is None:
+        return frozenset()
+    return frozenset(name for each in code_objects(one.facts.code) for name in each.co_names)
 
 
 def _joinable(one: Candidate) -> bool:
