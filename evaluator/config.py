@@ -97,6 +97,8 @@ class RepairSection(_Section):
     seconds: Annotated[float, Field(gt=0)] | None = None
     policy: Policy = Policy.TRACEBACK
     style: Style = "chat"
+    cleanup: bool = False
+    """Whether the model may mend the form of what no rule can parse."""
 
 
 class HostSection(_Section):
@@ -170,6 +172,7 @@ class Config(_Section):
         return LoopConfig(
             policy=section.policy,
             style=section.style,
+            cleanup=section.cleanup,
             repairs=section.repairs,
             calls=section.calls,
             tokens=section.tokens,

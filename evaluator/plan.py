@@ -46,8 +46,8 @@ class Plan:
     def most_calls(self) -> int:
         """Upper bound of the calls to models."""
         section = self.config.repair
-        # Besides repairs there is at most one call each of the kinds length, format and fresh.
-        per_sample = min(section.calls, 1 + section.repairs + 3) if section.repairs else 1
+        # Besides repairs there is at most one call each of the kinds length, format, fresh and cleanup.
+        per_sample = min(section.calls, 1 + section.repairs + 3 + section.cleanup) if section.repairs else 1
         return self.samples * per_sample
 
     def specs(self, model: PlannedModel) -> tuple[SampleSpec, ...]:

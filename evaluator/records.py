@@ -93,6 +93,8 @@ class ScriptRecord(BaseModel):
     raw_compiles: bool = False
     compiles: bool = False
     reason: str = ""
+    flags: tuple[str, ...] = ()
+    """What was seen in the code and left alone."""
 
 
 Basis: TypeAlias = Literal["own", "program", "model-written"]

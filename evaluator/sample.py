@@ -40,8 +40,10 @@ class Runner(Protocol):
 class Cleaning(Protocol):
     """What makes a script of a reply."""
 
-    def clean(self, completion_text: str, reasoning: str = "", required: tuple[str, ...] = ()) -> Script:
-        """See `repair.caged.Cleaner`."""
+    def clean(
+        self, completion_text: str, reasoning: str = "", required: tuple[str, ...] = (), *, prompt: str = ""
+    ) -> Script:
+        """See `repair.cleaning.caged.Cleaner`."""
         ...
 
 
@@ -115,7 +117,10 @@ def _stages(spec: SampleSpec, tools: Tools, notes: _Notes) -> Stages:
 
     def make_script(completion: Completion) -> Script:
         return tools.cleaner.clean(
-            completion.text, reasoning=completion.reasoning, required=spec.task.entry_point or ()
+            completion.text,
+            reasoning=completion.reasoning,
+            required=spec.task.entry_point or (),
+            prompt=spec.task.prompt,
         )
 
     def run(code: str) -> RunResult:
@@ -170,6 +175,7 @@ def _record(attempt: Attempt, spec: SampleSpec, tools: Tools, notes: _Notes) -> 
             raw_compiles=script.raw_compiles,
             compiles=script.compiles,
             reason=script.reason,
+            flags=script.flags,
         ),
         verdict=attempt.verdict,
         shown_key=notes.shown_key,

@@ -142,7 +142,8 @@ def _script(row: Row, task: Task, known: Known | None, cleaner: Cleaning) -> tup
             raise BrokenRow("a `completion` goes on from a `prompt` of code, and there is none")
         return prompt + row.completion, None
     required = row.entry_point or task.entry_point or ()
-    cleaned = cleaner.clean(row.reply or "", reasoning=row.reasoning, required=required)
+    prompt = row.prompt or (known.prompt or known.task.prompt if known else "")
+    cleaned = cleaner.clean(row.reply or "", reasoning=row.reasoning, required=required, prompt=prompt)
     return cleaned.code, cleaned
 
 

@@ -88,6 +88,11 @@ def _may_detail(verdict: Verdict, policy: Policy) -> bool:
             return True
 
 
+def excerpt(script: Script, shown: RunResult, *, limit: int = MAX_CHARS) -> str:
+    """The interpreter's message and the numbered lines around it, fenced."""
+    return _fenced(_syntax_detail(script, shown), limit)
+
+
 def _syntax_detail(script: Script, shown: RunResult) -> str:
     report = shown.compiled
     place = f"line {report.line}: " if report.line else ""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Literal
 
+from repair import cleanup
 from repair.errors import ContextOverflow, LLMError, ServerFatal
 from repair.feedback import MAX_CHARS, Policy, render
 from repair.llm import CallId, CallKind, Completion, Message, Request, Sampling
@@ -55,6 +56,8 @@ class LoopConfig:
     """Prompt and completion tokens after which no further call is made."""
     seconds: float | None = None
     """Seconds of model time after which no further call is made."""
+    cleanup: bool = False
+    """Whether a model may mend the form of what the interpreter cannot parse: one call, no repair round."""
     length_factor: int = 2
     """How much larger the token budget is after a truncated reply."""
     fresh_temperature: float = 0.9
@@ -129,13 +132,15 @@ def next_call(attempts: list[Attempt], config: LoopConfig) -> CallKind | Stop:
     stop = _final(last) or _spent(attempts, config)
     if stop:
         return stop
-    if last.script.reason == NO_ROOM and last.kind is not CallKind.LENGTH:
+    if last.script.reason == NO_ROOM and last.kind not in {CallKind.LENGTH, CallKind.CLEANUP}:
         return Stop.CONTEXT
     if last.truncated and CallKind.LENGTH not in kinds:
         return CallKind.LENGTH
     if last.script.code is None and CallKind.FORMAT not in kinds:
         return CallKind.FORMAT
-    if _repeats(attempts):
+    if config.cleanup and CallKind.CLEANUP not in kinds and cleanup.wanted(last.script, last.shown):
+        return CallKind.CLEANUP
+    if last.kind is not CallKind.CLEANUP and _repeats(attempts):
         return Stop.STUCK if CallKind.FRESH in kinds else CallKind.FRESH
     return CallKind.REPAIR
 
@@ -197,7 +202,7 @@ def _attempt(
         return _unanswered(request, feedback, verdict, NO_ROOM, exc)
     except LLMError as exc:
         return _unanswered(request, feedback, Verdict.LLM_ERROR, "llm_error", exc)
-    return _judged(request, completion, feedback, stages)
+    return _judged(request, completion, feedback, stages, before)
 
 
 def _unanswered(request: Request, feedback: str, verdict: Verdict, reason: str, exc: LLMError) -> Attempt:
@@ -212,8 +217,12 @@ def _unanswered(request: Request, feedback: str, verdict: Verdict, reason: str, 
     )
 
 
-def _judged(request: Request, completion: Completion, feedback: str, stages: Stages) -> Attempt:
+def _judged(
+    request: Request, completion: Completion, feedback: str, stages: Stages, before: list[Attempt]
+) -> Attempt:
     script, shown, error = stages.make_script(completion), None, ""
+    if request.kind is CallKind.CLEANUP:
+        script = cleanup.judged(before[-1].script, script)
     verdict = Verdict.SANDBOX_ERROR
     try:
         if script.code is not None:
@@ -253,6 +262,8 @@ def _sampling(start: Start, kind: CallKind, before: list[Attempt], config: LoopC
     sampling = replace(sampling, temperature=start.sampling.temperature)
     if kind is CallKind.LENGTH and sampling.max_tokens is not None:
         return replace(sampling, max_tokens=sampling.max_tokens * config.length_factor)
+    if kind is CallKind.CLEANUP:
+        return replace(sampling, temperature=0.0)
     if kind is CallKind.FRESH:
         return replace(sampling, temperature=max(sampling.temperature or 0.0, config.fresh_temperature))
     return sampling
@@ -265,10 +276,13 @@ def _messages(
     if kind in {CallKind.FIRST, CallKind.FRESH} or config.policy is Policy.NONE:
         return start.messages, ""
     last = _answered(before)
+    if kind is CallKind.CLEANUP and last.shown is not None:
+        text = cleanup.request_text(last.script, last.shown)
+        return (Message(role="user", content=text),), text
     if kind is CallKind.LENGTH:
         return last.request.messages, ""
     feedback = render(last.verdict, last.script, last.shown, config.policy, limit=limit).text
-    thread = start.messages if config.style == "fresh" else last.request.messages
+    thread = start.messages if config.style == "fresh" else _thread(before)
     said = Message(role="assistant", content=_as_said(last))
     return (*thread, said, Message(role="user", content=feedback)), feedback
 
@@ -278,9 +292,14 @@ def _answered(before: list[Attempt]) -> Attempt:
     return next(attempt for attempt in reversed(before) if attempt.completion is not None)
 
 
+def _thread(before: list[Attempt]) -> tuple[Message, ...]:
+    """The conversation so far; clean-up is none of it, what came of it stands for the model's last word."""
+    return _answered([each for each in before if each.kind is not CallKind.CLEANUP]).request.messages
+
+
 def _as_said(attempt: Attempt) -> str:
     text = attempt.completion.text if attempt.completion else ""
-    if len(text) > _REPLY_CHARS:
+    if len(text) > _REPLY_CHARS or attempt.kind is CallKind.CLEANUP:
         text = f"```python\n{attempt.script.code or text[:_REPLY_CHARS]}\n```"
     # Some servers refuse an empty message.
     return text if text.strip() else "(empty reply)"

@@ -41,6 +41,8 @@ class Edit:
     kind: EditClass
     detail: str = ""
     dropped_chars: int = 0
+    spans: tuple[tuple[int, int], ...] = ()
+    """Where in the reply it took something away or changed it; a few dozen at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,10 @@ class Script:
     """Why there is no code, or what befell the cleaner (`reasoning_unfinished`, `worker_died`, …)."""
     spans: tuple[tuple[int, int], ...] = ()
     """The parts of the reply that the code was taken from."""
+    tests: str = ""
+    """Tests that stood beside the script and were split from it."""
+    flags: tuple[str, ...] = ()
+    """What was seen and left alone (`redefined: f`, `runs_at_import`, `shadows_solution`, …)."""
     syntax_sha256: str = ""
     """Hash of the syntax tree, where there is one: equal for scripts that differ in layout alone."""
 

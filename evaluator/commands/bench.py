@@ -57,7 +57,7 @@ def _flags(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
             "max_tokens": values["max_tokens"],
             "seed": values["seed"],
         },
-        "repair": {"repairs": values["repairs"], "policy": values["policy"], "style": values["style"]},
+        "repair": {key: values[key] for key in ("repairs", "policy", "style", "cleanup")},
         "sandbox": {"slots": values["slots"], "runtime": values["runtime"], "grading": values["grading"]},
     }
 
@@ -81,6 +81,9 @@ def _flags(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 @click.option("--repairs", type=int, metavar="R", help="Repair calls per sample at most (default 3).")
 @click.option("--policy", type=click.Choice([str(policy) for policy in Policy]), help="What feedback shows.")
 @click.option("--style", type=click.Choice(["chat", "fresh"]), help="How repairs are asked for.")
+@click.option(
+    "--cleanup/--no-cleanup", default=None, help="Let the model mend the form of what cannot be parsed, once."
+)
 @click.option("--holdout", type=click.Choice(["passed", "always"]), help="When the holdout runs.")
 @click.option(
     "--grading",
@@ -172,7 +175,7 @@ def _print_plan(plan: Plan) -> None:
         f"samples    {config.bench.samples} per task, template and model: {plan.samples} in all",
         f"in force   {_in_force(plan)}",
         f"calls      {plan.samples} to {plan.most_calls}",
-        "           (repairs, and at most one each of the kinds length, format and fresh)",
+        "           (repairs, and at most one each of the kinds length, format, fresh, cleanup)",
     ]
     click.echo("\n".join(line for line in lines if line))
 
@@ -191,7 +194,7 @@ def _or_default(value: float | None) -> str:
 
 
 def _bench(plan: Plan, kept: Manifest | None, values: Mapping[str, Any], stack: ExitStack) -> int:
-    from repair.caged import Cleaner  # noqa: PLC0415 - only a real run needs it
+    from repair.cleaning.caged import Cleaner  # noqa: PLC0415 - only a real run needs it
 
     run_id = kept.run_id if kept else new_run_id()
     folder = plan.config.bench.runs_dir / run_id

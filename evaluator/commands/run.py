@@ -105,7 +105,7 @@ def _read(file: str) -> str:
 def _script(text: str, values: dict[str, Any]) -> Script:
     if not values["reply"]:
         return Script(code=text, outcome=CleanOutcome.RAW)
-    from repair.caged import Cleaner  # noqa: PLC0415 - only a reply needs it
+    from repair.cleaning.caged import Cleaner  # noqa: PLC0415 - only a reply needs it
 
     with Cleaner(workers=1) as cleaner:
         return cleaner.clean(plain(text), required=values["entry_point"])

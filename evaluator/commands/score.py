@@ -100,7 +100,7 @@ def _target(out: Path | None, stack: ExitStack) -> tuple[Callable[[Mapping[str, 
 
 
 def _tools(section: SandboxSection, values: Mapping[str, Any], stack: ExitStack) -> Tools:
-    from repair.caged import Cleaner  # noqa: PLC0415 - a fault in the input is told before
+    from repair.cleaning.caged import Cleaner  # noqa: PLC0415 - a fault in the input is told before
 
     book = open_book(values["tasks"], batch_root())
     reap_all(section)

@@ -14,6 +14,7 @@ from evaluator.curves import Point
 from evaluator.metrics import BASES, Group, Row, groups, leaderboard, why_unranked
 from evaluator.records import Basis
 from evaluator.report import charts, figures, words
+from evaluator.report.cleaning import COLUMNS, CleanedReplies, cleaned_replies
 from evaluator.report.drilldown import MAX_SAMPLES, TaskView, bounded, task_views
 from evaluator.report.notes import levels, notes
 from evaluator.results import Sample, samples
@@ -81,6 +82,7 @@ class Section:
     outcomes: tuple[str, ...]
     columns: tuple[tuple[str, str], ...]
     """Model and template of each column of the heat map."""
+    cleaning: tuple[CleanedReplies, ...]
     heat: tuple[tuple[str, tuple[tuple[str, tuple[Cell | None, ...]], ...]], ...]
     """Per batch: its tasks, each with one cell per column."""
 
@@ -101,6 +103,7 @@ def html_report(run: RunData) -> str:
         config=bounded(json.dumps(run.manifest.config, indent=2, sort_keys=True), _CONFIG_CHARS),
         colours=_colours(by_model),
         palette=charts.PALETTE,
+        cleaning_columns=COLUMNS,
     )
     return html
 
@@ -159,6 +162,7 @@ def _section(
         curves=tuple(_curves(basis, by_model, colours)),
         outcomes=tuple(word for word in words.OUTCOMES if word in seen),
         columns=tuple(columns),
+        cleaning=tuple(cleaned_replies(members)),
         heat=_heat(members, columns, views, several=several),
     )
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from evaluator.metrics import BASES, Group, groups, leaderboard, why_unranked
 from evaluator.records import Basis
+from evaluator.report.cleaning import COLUMNS, cleaned_replies
 from evaluator.report.figures import (
     ABSENT,
     lift_text,
@@ -17,7 +18,7 @@ from evaluator.report.figures import (
 )
 from evaluator.report.notes import levels, notes
 from evaluator.report.words import BASIS_TITLES, DEMO_BANNER, DEMO_NOTE, LEVEL_NOTES, OUTCOMES
-from evaluator.results import samples
+from evaluator.results import Sample, samples
 from evaluator.rundata import RunData
 from evaluator.safe_text import one_line
 
@@ -68,6 +69,8 @@ def _basis(run: RunData, basis: Basis, by_model: Sequence[Group]) -> str:
         by_level = [g for g in groups(run, by="level") if g.basis == basis]
         parts += ["### By level of grading", _group_table(by_level, "level")]
     parts += ["### Success by calls beyond the first", _curve(of_basis)]
+    of_samples = [sample for sample in samples(run) if sample.basis == basis]
+    parts += ["### What cleaning made of the replies", _cleaning(of_samples)]
     parts += ["### What became of the samples in the end", _outcomes(of_basis)]
     return "\n\n".join(part for part in parts if part)
 
@@ -134,6 +137,23 @@ def _curve(of_basis: Sequence[Group]) -> str:
         if group.by_calls
     ]
     return table(["model", *(str(c) for c in range(longest))], lines) if lines else ""
+
+
+def _cleaning(listed: Sequence[Sample]) -> str:
+    head = ["model", "replies", *(str(outcome).replace("_", " ") for outcome in COLUMNS)]
+    head += ["clean-up calls", "larger budget", "rules that fired"]
+    lines = [
+        [
+            escape(each.model),
+            str(each.replies),
+            *(percent(each.share(outcome)) for outcome in COLUMNS),
+            str(each.cleanup_calls),
+            str(each.larger_budget_calls),
+            escape(each.top_rules, 400),
+        ]
+        for each in cleaned_replies(listed)
+    ]
+    return table(head, lines)
 
 
 def _outcomes(of_basis: Sequence[Group]) -> str:

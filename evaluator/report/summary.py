@@ -19,6 +19,7 @@ from evaluator.metrics import (
     why_unranked,
 )
 from evaluator.records import Basis, Manifest
+from evaluator.report.cleaning import cleaned_replies
 from evaluator.report.html import html_report
 from evaluator.report.junit import junit_report
 from evaluator.report.markdown import markdown_report
@@ -119,6 +120,7 @@ def _basis(
         "by_template": [group_json(group) for group in by_template],
         "by_level": [group_json(group) for group in by_level],
         "verdicts": _verdicts(listed),
+        "cleaning": [asdict(each) for each in cleaned_replies(listed)],
     }
 
 

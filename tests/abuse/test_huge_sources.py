@@ -5,7 +5,7 @@ import uuid
 
 import pytest
 
-from repair.caged import Cleaner
+from repair.cleaning.caged import Cleaner
 from sandbox.types import Job, Level, Limits
 from sandbox.verdict import RunVerdict as V
 from sandbox.verdict import judge

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from repair import caged
-from repair.caged import Cleaner, script_from
-from repair.clean import clean_reply
+from repair.cleaning import caged
+from repair.cleaning.caged import Cleaner, script_from
+from repair.cleaning.clean import Asked, clean_reply
 from repair.errors import CleanerError
 from repair.script import CleanOutcome, EditClass
 
@@ -47,13 +47,13 @@ def others():
 def test_same_as_without_a_child(cleaner, reply, kind):
     """A child gives what the pure function gives, reply by reply."""
     assert cleaner.clean(reply, required=("add",), kind=kind) == clean_reply(
-        reply, required=("add",), kind=kind
+        reply, asked=Asked(required=("add",), kind=kind)
     )
 
 
 def test_host_never_imports_libcst():
     """The parser that can crash an interpreter stays out of the bench's own."""
-    program = "import sys; from repair.caged import Cleaner; sys.exit('libcst' in sys.modules)"
+    program = "import sys; from repair.cleaning.caged import Cleaner; sys.exit('libcst' in sys.modules)"
     assert os.spawnv(os.P_WAIT, sys.executable, [sys.executable, "-c", program]) == 0
 
 

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from repair.clean import clean_reply
-from repair.extract import search
-from repair.gates import MAX_BYTES, refusal, too_large
-from repair.mend import RULES
-from repair.oracle import Oracle
+from repair.cleaning.clean import Asked, clean_reply
+from repair.cleaning.extract import search
+from repair.cleaning.gates import MAX_BYTES, refusal, too_large
+from repair.cleaning.mend import REPAIRS
+from repair.cleaning.oracle import Oracle
 from repair.script import CleanOutcome, EditClass
 
 CODE = "def add(a, b):\n    return a + b\n"
@@ -36,15 +36,15 @@ RAW = {
 @pytest.mark.parametrize("name", RAW)
 def test_what_compiles_is_kept_to_the_byte(name):
     """A reply that is code comes back as it is, with no edit."""
-    script = clean_reply(RAW[name], required=("add",))
+    script = clean_reply(RAW[name], asked=Asked(required=("add",)))
     assert (script.code, script.outcome, script.edits) == (RAW[name], CleanOutcome.RAW, ())
 
 
 def test_raw_compiles_asks_for_the_required_names():
     """Raw credit is given only to code that defines what was asked for."""
-    assert clean_reply(CODE, required=("add",)).raw_compiles
-    assert not clean_reply(CODE, required=("plus",)).raw_compiles
-    assert not clean_reply(BLOCK, required=("add",)).raw_compiles
+    assert clean_reply(CODE, asked=Asked(required=("add",))).raw_compiles
+    assert not clean_reply(CODE, asked=Asked(required=("plus",))).raw_compiles
+    assert not clean_reply(BLOCK, asked=Asked(required=("add",))).raw_compiles
 
 
 MENDED = {
@@ -95,7 +95,7 @@ def test_strings_keep_their_characters():
 def test_broken_code_is_not_deleted_to_make_the_rest_pass():
     """Code that the rest needs is never dropped: the reply stays unparsable and whole."""
     reply = "```python\ndef helper(:\n    pass\n\n\ndef add(a, b):\n    return helper(a) + b\n```"
-    script = clean_reply(reply, required=("add",))
+    script = clean_reply(reply, asked=Asked(required=("add",)))
     assert script.outcome is CleanOutcome.UNPARSABLE
     assert "def helper(:" in script.code
     assert "SyntaxError" in script.reason
@@ -104,7 +104,7 @@ def test_broken_code_is_not_deleted_to_make_the_rest_pass():
 def test_cut_off_tail_is_dropped_and_marked():
     """What stands before a cut-off statement is kept, as lossy, with the number of characters dropped."""
     tail = "def sub(a, b):\n    return (a -\n"
-    script = clean_reply(f"```python\n{CODE}\n\n{tail}", required=("add",))
+    script = clean_reply(f"```python\n{CODE}\n\n{tail}", asked=Asked(required=("add",)))
     assert script.code.strip() == CODE.strip()
     assert script.outcome is CleanOutcome.LOSSY
     assert [edit.dropped_chars for edit in script.edits if edit.kind is EditClass.LOSSY] == [len(tail)]
@@ -112,7 +112,9 @@ def test_cut_off_tail_is_dropped_and_marked():
 
 def test_cut_off_answer_is_not_salvaged():
     """If what is asked for is the part that was cut, nothing is left to salvage."""
-    script = clean_reply(f"```python\n{CODE}\n\ndef sub(a, b):\n    return (a -\n", required=("sub",))
+    script = clean_reply(
+        f"```python\n{CODE}\n\ndef sub(a, b):\n    return (a -\n", asked=Asked(required=("sub",))
+    )
     assert script.outcome is CleanOutcome.UNPARSABLE
     assert "return (a -" in script.code
 
@@ -143,7 +145,7 @@ BINDINGS = [
 def test_suites_are_bound_to_the_script(before, after):
     """A suite that imports the script by a made-up name imports `solution` afterwards."""
     tests = "\n\ndef test_add():\n    assert add(1, 2) == 3\n"
-    script = clean_reply(before + tests, required=("add",), kind="tests")
+    script = clean_reply(before + tests, asked=Asked(required=("add",), kind="tests"))
     assert script.code == after + tests
     assert [edit.rule for edit in script.edits] == ["bind_to_solution"]
 
@@ -154,7 +156,7 @@ def test_suites_are_bound_to_the_script(before, after):
 def test_right_imports_stay(imports):
     """Known modules stay, and nothing is guessed where several could be meant."""
     code = f"{imports}\n\ndef test_add():\n    assert True\n"
-    script = clean_reply(code, kind="tests")
+    script = clean_reply(code, asked=Asked(kind="tests"))
     assert (script.code, script.outcome) == (code, CleanOutcome.RAW)
 
 
@@ -170,7 +172,7 @@ RELAXED = settings(max_examples=400, deadline=None, suppress_health_check=list(H
 @given(REPLIES)
 def test_any_text_gives_a_script(reply):
     """No text makes cleaning raise; code that is said to compile does."""
-    script = clean_reply(reply, required=("f",))
+    script = clean_reply(reply, asked=Asked(required=("f",)))
     assert (script.code is None) == (script.outcome is CleanOutcome.NO_CODE)
     assert script.compiles == (script.code is not None and Oracle(len(reply)).facts(script.code).compiles)
     assert all(0 <= start <= end <= len(reply) for start, end in script.spans)
@@ -210,7 +212,7 @@ def test_lossless_code_comes_from_the_reply(reply):
 def test_cut_at_every_character(reply):
     """A reply cut anywhere gives a script, whose code is a part of the reply in one piece."""
     for end in range(len(reply)):
-        script = clean_reply(reply[:end], required=("add",))
+        script = clean_reply(reply[:end], asked=Asked(required=("add",)))
         assert (script.code or "").strip() in reply
 
 
@@ -252,7 +254,7 @@ def test_ordinary_code_passes_the_gates(text):
 
 def test_rules_have_names_of_their_own():
     """Every repair of form is recorded under a name that no other has."""
-    names = [rule.name for rule in RULES]
+    names = [rule.name for rule in REPAIRS]
     assert len(set(names)) == len(names)
 
 

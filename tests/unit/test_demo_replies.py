@@ -9,7 +9,7 @@ from prompts.errors import RecordingError
 from prompts.recordings import LAST_CALL, Reply, demo_root, load_recordings, recordings_sha256
 from prompts.render import template_names
 from prompts.tasks import batch_root, load
-from repair.clean import clean_reply
+from repair.cleaning.clean import clean_reply
 from repair.script import CleanOutcome
 
 MODELS = ("demo-large", "demo-small")

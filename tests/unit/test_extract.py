@@ -5,10 +5,10 @@ import json
 import pytest
 from markdown_it import MarkdownIt
 
-from repair.extract import extract
-from repair.lines import join_lines, split_lines
-from repair.oracle import Oracle
-from repair.scan import Label, fenced_blocks, label_of
+from repair.cleaning.extract import extract
+from repair.cleaning.lines import join_lines, split_lines
+from repair.cleaning.oracle import Oracle
+from repair.cleaning.scan import Label, fenced_blocks, label_of
 
 CODE = "def add(a, b):\n    return a + b\n"
 OTHER = "def add(a, b):\n    return a - b\n"

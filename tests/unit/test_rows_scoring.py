@@ -17,7 +17,7 @@ from evaluator.skips import ReferenceSkips
 from evaluator.taskbook import Known, TaskBook
 from evaluator.verdict_line import dump
 from prompts.tasks import Task
-from repair.caged import Cleaner
+from repair.cleaning.caged import Cleaner
 from repair.errors import CleanerError
 from sandbox.errors import LostResult
 from sandbox.fake import IMAGE, FakeSandbox, fake_result

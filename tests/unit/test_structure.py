@@ -129,7 +129,7 @@ def test_threads_start_in_one_place():
         "evaluator.scheduler",
         "evaluator.servers",  # asks all local ports at once
         "evaluator.recorded",  # is a server
-        "repair.caged",  # watches its children
+        "repair.cleaning.caged",  # watches its children
         "repair.http_guard",  # the deadline of a silent server
         "sandbox.pool",
     }

@@ -3,6 +3,7 @@
 A child that dies or is late is replaced, and the reply falls back to what text alone can tell.
 """
 
+import dataclasses
 import json
 import os
 import queue
@@ -15,16 +16,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from repair.caged_worker import HEADER
+from repair.cleaning.caged_worker import HEADER
+from repair.cleaning.clean import Asked
+from repair.cleaning.gates import too_large
+from repair.cleaning.plain import shortened, text_only
+from repair.cleaning.rank import AnswerKind
+from repair.cleaning.rules import edit
 from repair.errors import CleanerError
-from repair.gates import too_large
-from repair.plain import shortened, text_only
-from repair.rank import AnswerKind
 from repair.script import CleanOutcome, Edit, EditClass, Script
 
-_ROOT = str(Path(__file__).resolve().parent.parent)
+_ROOT = str(Path(__file__).resolve().parents[2])
 _START = (
-    "import sys; sys.path.append(sys.argv[1]); from repair.caged_worker import main; main({cpu}, {memory})"
+    "import sys; sys.path.append(sys.argv[1]); "
+    "from repair.cleaning.caged_worker import main; main({cpu}, {memory})"
 )
 _START_S = 60.0
 _CHUNK = 1 << 16
@@ -153,28 +157,35 @@ class Cleaner:
         reasoning: str = "",
         required: tuple[str, ...] = (),
         kind: AnswerKind = "script",
+        *,
+        prompt: str = "",
+        subject: str = "",
+        mine_reasoning: bool = False,
     ) -> Script:
-        """Make a Script of a reply; see `repair.clean.clean_reply`. Any reply gives a Script.
+        """Make a Script of a reply; see `repair.cleaning.clean.clean_reply`. Any reply gives a Script.
 
         Raises:
             CleanerError: no child can be started, or the cleaner is closed.
         """
+        asked = Asked(
+            required=required, kind=kind, prompt=prompt, subject=subject, mine_reasoning=mine_reasoning
+        )
         if not too_large(completion_text):
-            return self._cleaned(completion_text, reasoning, required, kind)
+            return self._cleaned(completion_text, reasoning, asked)
         short = shortened(completion_text, required)
         if short is None:
             return text_only(completion_text, required, reason="too_large")
-        script = self._cleaned(short, reasoning, required, kind)
+        script = self._cleaned(short, reasoning, asked)
         return _after_shortening(script, dropped_chars=len(completion_text) - len(short))
 
-    def _cleaned(self, text: str, reasoning: str, required: tuple[str, ...], kind: AnswerKind) -> Script:
-        request = {"text": text, "reasoning": reasoning, "required": required, "kind": kind, "trees": True}
+    def _cleaned(self, text: str, reasoning: str, asked: Asked) -> Script:
+        request = {"text": text, "reasoning": reasoning, "asked": dataclasses.asdict(asked), "trees": True}
         script, reason = self._ask(request)
         # A child may have died of the reply before, or of libcst: one more try, in a new one, without it.
-        if script is None and (kind == "tests" or reason == "worker_died"):
+        if script is None and (asked.kind == "tests" or reason == "worker_died"):
             script, _ = self._ask({**request, "trees": False})
             script = script and replace(script, reason=reason)
-        return script or text_only(text, required, reason=reason)
+        return script or text_only(text, asked.required, reason=reason)
 
     def _ask(self, request: dict[str, Any]) -> tuple[Script | None, str]:
         worker = self._places.get()
@@ -215,12 +226,12 @@ def _kill(worker: _Worker | None) -> None:
 
 def _after_shortening(script: Script, *, dropped_chars: int) -> Script:
     """Most of the reply was never looked at: that is lossy, whatever came out."""
-    edit = Edit(rule="too_large", kind=EditClass.LOSSY, dropped_chars=dropped_chars)
+    shortened_edit = edit("too_large", dropped_chars=dropped_chars)
     lossy = script.code is not None and script.compiles
     return replace(
         script,
         outcome=CleanOutcome.LOSSY if lossy else CleanOutcome.UNPARSABLE,
-        edits=(edit, *script.edits),
+        edits=(shortened_edit, *script.edits),
         raw_compiles=False,
         reason="too_large",
         spans=(),
@@ -233,6 +244,13 @@ def script_from(data: dict[str, Any]) -> Script:
     Raises:
         KeyError, TypeError, ValueError: it is not the JSON of a Script.
     """
-    edits = tuple(Edit(**{**edit, "kind": EditClass(edit["kind"])}) for edit in data["edits"])
-    spans = tuple((int(start), int(end)) for start, end in data["spans"])
-    return Script(**{**data, "outcome": CleanOutcome(data["outcome"]), "edits": edits, "spans": spans})
+    edits = tuple(
+        Edit(**{**one, "kind": EditClass(one["kind"]), "spans": _spans(one["spans"])})
+        for one in data["edits"]
+    )
+    rest = {"edits": edits, "spans": _spans(data["spans"]), "flags": tuple(data["flags"])}
+    return Script(**{**data, "outcome": CleanOutcome(data["outcome"]), **rest})
+
+
+def _spans(pairs: list[list[int]]) -> tuple[tuple[int, int], ...]:
+    return tuple((int(start), int(end)) for start, end in pairs)

@@ -1,23 +1,26 @@
 """What compile() on this host says of a text. It ranks candidates; the guest's compile() decides.
 
 Hostile text can crash or freeze the interpreter that parses it: outside of tests, all of this runs
-in the killable child of `repair.caged`.
+in the killable child of `repair.cleaning.caged`.
 """
 
 import ast
 import builtins
 import hashlib
+import re
 import symtable
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import CodeType
 
-from repair.gates import refusal
+from repair.cleaning.gates import refusal
 
+_LABEL_CHARS = 40
 LANGUAGE_NAMES = frozenset({"python", "py", "python3", "py3", "ipython"})
 _REFUSALS = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError, SystemError)
+_BUILTINS = frozenset(dir(builtins))
 _MODULE_NAMES = frozenset({"__name__", "__file__", "__doc__", "__builtins__", "__spec__"})
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
@@ -33,9 +36,13 @@ class Facts:
     """Those of them that a `def` or `class` binds."""
     stubs: frozenset[str] = frozenset()
     """Those definitions that do nothing."""
+    signatures: frozenset[tuple[str, tuple[str, ...]]] = frozenset()
+    """Functions at module level, each with the names of its parameters."""
     substance: bool = False
     """More than names, constants and bare annotations, which prose can look like as well."""
     error: str = ""
+    tree: ast.Module | None = field(default=None, repr=False, compare=False)
+    code: CodeType | None = field(default=None, repr=False, compare=False)
 
 
 class Oracle:
@@ -75,7 +82,7 @@ def _facts(text: str) -> Facts:
     try:
         with _quiet():
             tree = ast.parse(text)
-            _to_code(tree)
+            code = _to_code(tree)
     except _REFUSALS as error:
         return Facts(error=f"{type(error).__name__}: {error}"[:200])
     definitions = [node for node in tree.body if isinstance(node, _DEFINITIONS)]
@@ -84,8 +91,21 @@ def _facts(text: str) -> Facts:
         names=frozenset(_bound_names(tree)),
         definitions=frozenset(node.name for node in definitions),
         stubs=frozenset(node.name for node in definitions if all(map(_does_nothing, node.body))),
+        signatures=frozenset(
+            (node.name, parameters(node.args))
+            for node in definitions
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        ),
         substance=any(map(_has_substance, tree.body)),
+        tree=tree,
+        code=code,
     )
+
+
+def parameters(args: ast.arguments) -> tuple[str, ...]:
+    """Names of all parameters, in order."""
+    named = [*args.posonlyargs, *args.args, *args.kwonlyargs]
+    return (*(each.arg for each in named), *(each.arg for each in (args.vararg, args.kwarg) if each))
 
 
 def _to_code(tree: ast.Module) -> CodeType:
@@ -135,7 +155,7 @@ def free_names(text: str) -> frozenset[str]:
         used.update(
             symbol.get_name() for symbol in scope.get_symbols() if _uses_global(symbol, scope is table)
         )
-    return frozenset(used - bound - _MODULE_NAMES - frozenset(dir(builtins)))
+    return frozenset(used - bound - _MODULE_NAMES - _BUILTINS)
 
 
 def _binds(symbol: symtable.Symbol) -> bool:
@@ -155,16 +175,35 @@ def same_tree(one: str, other: str) -> bool:
         return False
 
 
-def tree_sha256(text: str) -> str:
-    """Hash the syntax tree of a text that compiles: layout and comments do not count."""
-    try:
-        with _quiet():
-            return hashlib.sha256(ast.dump(ast.parse(text)).encode("utf-8", "surrogatepass")).hexdigest()
-    except _REFUSALS:
-        return ""
+def code_objects(code: CodeType) -> Iterator[CodeType]:
+    """The code object and all that it holds."""
+    waiting = [code]
+    while waiting:
+        one = waiting.pop()
+        yield one
+        waiting.extend(const for const in one.co_consts if isinstance(const, CodeType))
+
+
+def code_sha256(code: CodeType) -> str:
+    """Hash what a text compiles to: layout and comments do not count."""
+    digest = hashlib.sha256()
+    for one in code_objects(code):
+        head = (one.co_name, one.co_argcount, one.co_posonlyargcount, one.co_kwonlyargcount, one.co_flags)
+        names = (one.co_names, one.co_varnames, one.co_freevars, one.co_cellvars)
+        consts = [_constant(const) for const in one.co_consts]
+        digest.update(one.co_code)
+        digest.update(repr((head, names, consts)).encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+def _constant(const: object) -> object:
+    if isinstance(const, CodeType):
+        return "code"
+    # The order of a set differs from process to process.
+    return sorted(map(repr, const)) if isinstance(const, frozenset) else repr(const)
 
 
 def starts_with_language_name(text: str) -> bool:
     """Whether the first line is `python` or the like: it compiles, as a bare name, but is a label."""
-    first, _, _ = text.lstrip().partition("\n")
+    first = re.split(r"[\r\n]", text.lstrip()[:_LABEL_CHARS], maxsplit=1)[0]
     return first.strip().casefold() in LANGUAGE_NAMES

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from repair.lexer import State, after_line
-from repair.lines import Line, Lines, join_lines, size_of
-from repair.oracle import Oracle, free_names
+from repair.cleaning.lexer import State, after_line
+from repair.cleaning.lines import Line, Lines, Span, join_lines, size_of, spans_of
+from repair.cleaning.oracle import Oracle, free_names
 
 _HARD_START = re.compile(
     r"(?:(?:async\s+)?def\s+\w+\s*[(\[]|class\s+\w+\s*[(:\[]|import\s+\w|from\s+[\w.]+\s+import\s|@\w|if\s+__name__\b)"
@@ -22,7 +22,8 @@ _CODE_LIKE = re.compile(
     r"|from\s+[\w.]+\s+import\s|@\w[\w.]*(?:\(|\s*$)"
     r"|(?:if|for|while|with|elif|else|try|except|finally|match|async for|async with)\b.*:\s*(?:#.*)?$"
     r"|[A-Za-z_][\w.]*(?:\[.*\])?\s*(?:[-+*/%|&^]|//|\*\*|<<|>>)?=(?!=)\s*\S|[A-Za-z_][\w.]*\(.*\)?\s*(?:#.*)?$"
-    r"|(?:return|raise|assert|yield|await|del|global|nonlocal)\s+\S|(?:return|pass|break|continue)\s*$)"
+    r"|(?:return|raise|assert|yield|await|del|global|nonlocal)\s+\S|(?:return|pass|break|continue)\s*$"
+    r"|%{1,2}[A-Za-z]+\b|![A-Za-z]+ )"
 )
 _DEFINES = re.compile(r"^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)", re.MULTILINE)
 _PROSE_END = re.compile(r"[.:!?]\s*$")
@@ -52,10 +53,17 @@ class Salvage:
     """The statements that stand, and what had to go."""
 
     lines: Lines
+    prose: tuple[Span, ...]
     prose_chars: int
+    broken: tuple[Span, ...]
     broken_chars: int
     tail_only: bool
     """Nothing but the end of the text was broken, as after a cut at the token limit."""
+
+    @property
+    def rule(self) -> str:
+        """The name of what dropped the broken statements."""
+        return "cut_off_tail" if self.tail_only else "broken_statements"
 
 
 def chunks(lines: Lines, oracle: Oracle) -> list[Chunk]:
@@ -134,10 +142,16 @@ def salvage(lines: Lines, oracle: Oracle) -> Salvage | None:
         return None
     return Salvage(
         lines=kept_lines,
+        prose=_where(parts, Kind.PROSE),
         prose_chars=sum(size_of(part.lines) for part in parts if part.kind is Kind.PROSE),
+        broken=_where(parts, Kind.BROKEN),
         broken_chars=sum(size_of(parts[number].lines) for number in broken),
         tail_only=len(broken) == 1 and broken[0] > solid[-1],
     )
+
+
+def _where(parts: Sequence[Chunk], kind: Kind) -> tuple[Span, ...]:
+    return spans_of([line for part in parts if part.kind is kind for line in part.lines])
 
 
 def _stays(parts: Sequence[Chunk], number: int, solid: list[int]) -> bool:

@@ -1,6 +1,6 @@
 """Edits by libcst, on code that parses; formatting stays. Only ever imported in the killable child.
 
-libcst crashes or freezes on degenerate text: `repair.gates` must have passed the code before.
+libcst crashes or freezes on degenerate text: `repair.cleaning.gates` must have passed the code before.
 """
 
 import sys
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import libcst as cst
 
-from repair.gates import refusal
+from repair.cleaning.gates import refusal
 
 _KNOWN = frozenset(
     {

@@ -1,128 +1,39 @@
-"""Which part of a reply is the answer: candidates, ranked with compile() as the judge.
-
-Pure: the same reply gives the same candidates. Linear: every text is compiled once, within a budget.
-Parsing hostile text can crash the interpreter; outside of tests this runs in `repair.caged`.
-"""
+"""Where an answer may be: the sources of candidates, the surest first. Pure."""
 
 import json
-from bisect import bisect_right
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from repair import views
-from repair.fallback import looks_like_code, salvage
-from repair.lexer import states
-from repair.lines import Line, Lines, Span, join_lines, resplit, size_of, spans_of, split_lines, trim_blank
-from repair.mend import disguised, mend
-from repair.oracle import Oracle
-from repair.rank import AnswerKind, Candidate, Wanted, joined, rank
-from repair.scan import Block, Label, fenced_blocks, tagged_blocks
-from repair.script import Edit, EditClass
-from repair.views import View
+from repair.cleaning.completion import continuations
+from repair.cleaning.fallback import attempted_names, looks_like_code, salvage
+from repair.cleaning.lexer import states
+from repair.cleaning.lines import (
+    Line,
+    Lines,
+    gaps,
+    join_lines,
+    resplit,
+    size_of,
+    spans_of,
+    trim_blank,
+)
+from repair.cleaning.mend import mend
+from repair.cleaning.oracle import Oracle
+from repair.cleaning.rank import Candidate, Wanted, joined, rank
+from repair.cleaning.rules import edit
+from repair.cleaning.scan import Block, Label, fenced_blocks, tagged_blocks
+from repair.cleaning.views import View
+from repair.script import Edit
 
 _MAX_NESTING = 2
 _JSON_KEYS = ("code", "solution", "script", "python", "answer", "source", "content", "program", "completion")
 _WRAPPERS = frozenset({"markdown", "md", "text", "txt", "plaintext", ""})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Extraction:
-    """What was found, the best first, and why it is not more."""
-
-    candidates: tuple[Candidate, ...] = ()
-    raw_compiles: bool = False
-    reason: str = ""
-
-
-def extract(
-    reply: str, *, reasoning: str = "", required: tuple[str, ...] = (), kind: AnswerKind = "script"
-) -> tuple[Candidate, ...]:
-    """Rank the candidates: defines what is required > compiles > last; without names, the largest."""
-    return search(
-        reply, reasoning=reasoning, required=required, kind=kind, oracle=Oracle(len(reply))
-    ).candidates
-
-
-def search(
-    reply: str, *, reasoning: str, required: tuple[str, ...], kind: AnswerKind, oracle: Oracle
-) -> Extraction:
-    """Find the answer. `reasoning` is what the server kept apart; it only explains an empty reply."""
-    wanted = Wanted(required=frozenset(required), kind=kind)
-    whole = _whole_reply(reply, oracle)
-    if whole is not None:
-        raw_compiles = not whole.edits and wanted.required <= whole.facts.names
-        return Extraction(candidates=(whole,), raw_compiles=raw_compiles)
-    view = _answer_view(reply, oracle)
-    found = rank(_candidates(view, wanted, oracle), wanted)
-    if found and found[0].facts.compiles and not found[0].lossy:
-        return Extraction(candidates=found)
-    calm = _calmed(view)
-    if calm is not view:
-        found = rank([*found, *_candidates(calm, wanted, oracle)], wanted)
-    return Extraction(candidates=found, reason="" if found else _why_nothing(reply, view, reasoning))
-
-
-def _whole_reply(reply: str, oracle: Oracle) -> Candidate | None:
-    """The reply as it is, if it is code; that it names its language first does not make it code."""
-    raw = oracle.facts(reply)
-    if not raw.compiles or not raw.substance:
-        return None
-    mended = mend(reply, oracle) if disguised(reply) else None
-    spans = ((0, len(reply)),)
-    if mended is None or not mended.facts.substance:
-        return Candidate(code=reply, facts=raw, spans=spans)
-    return Candidate(code=mended.text, facts=mended.facts, edits=mended.edits, spans=spans)
-
-
-def _why_nothing(reply: str, view: View, reasoning: str) -> str:
-    if view.unfinished or (reasoning.strip() and not reply.strip()):
-        return views.UNFINISHED
-    return "no code found" if reply.strip() else "empty reply"
-
-
-def _answer_view(reply: str, oracle: Oracle) -> View:
-    view = View(lines=split_lines(reply))
-    covered = _covered(view, oracle)
-    for rule in views.STRICT:
-        view = rule(view, covered) if view.lines else view
-    return view
-
-
-def _covered(view: View, oracle: Oracle) -> views.Covered:
-    """Offsets inside fenced blocks that compile; found only when first asked for."""
-    spans: list[Span] | None = None
-
-    def covered(offset: int) -> bool:
-        nonlocal spans
-        if spans is None:
-            spans = list(_solid_spans(view, oracle))
-        at = bisect_right(spans, offset, key=lambda span: span[0]) - 1
-        return at >= 0 and offset < spans[at][1]
-
-    return covered
-
-
-def _solid_spans(view: View, oracle: Oracle) -> Iterator[Span]:
-    for block in fenced_blocks(view.lines, _compiles(oracle)):
-        if (
-            block.lines
-            and block.label is not Label.FOREIGN
-            and oracle.facts(join_lines(block.lines)).substance
-        ):
-            yield block.lines[0].start, block.lines[-1].end
-
-
-def _compiles(oracle: Oracle) -> Callable[[str], bool]:
+def compiles(oracle: Oracle) -> Callable[[str], bool]:
+    """The oracle as a yes or no."""
     return lambda text: oracle.facts(text).compiles
-
-
-def _calmed(view: View) -> View:
-    for rule in views.TOLERANT:
-        view = rule(view)
-    return view
-
-
-# --- candidates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,31 +49,46 @@ class Scene:
 
     def taken(self, rule: str, lines: Lines, detail: str = "") -> Edit:
         """The edit that takes `lines` out of the reply."""
-        dropped = max(self.size - size_of(lines), 0)
-        return Edit(rule=rule, kind=EditClass.LOSSLESS, detail=detail[:40], dropped_chars=dropped)
+        dropped = self.size - size_of(lines)
+        return edit(rule, detail=detail[:40], dropped_chars=dropped, spans=gaps(self.lines, lines))
 
 
-def _candidates(view: View, wanted: Wanted, oracle: Oracle) -> list[Candidate]:
+def candidates(view: View, wanted: Wanted, oracle: Oracle) -> list[Candidate]:
     """Ask the sources in order; the first that gives what is wanted is enough."""
-    blocks = _all_blocks(view.lines, oracle)
+    blocks = all_blocks(view.lines, oracle)
     scene = Scene(lines=view.lines, blocks=blocks, wanted=wanted, oracle=oracle, size=size_of(view.lines))
     found: list[Candidate] = []
     for source in SOURCES:
-        found += [replace(one, edits=(*view.edits, *one.edits)) for one in source(scene)]
-        if any(_satisfies(one, wanted) for one in found):
+        new = [replace(one, edits=(*view.edits, *one.edits)) for one in source(scene)]
+        found += new
+        sure = source in _SURE and (source is not from_fences or not _code_outside(scene))
+        if any(satisfies(one, wanted) for one in found) or (sure and _is_program(new, wanted)):
             return found
     return found
 
 
-def _all_blocks(lines: Lines, oracle: Oracle) -> tuple[Block, ...]:
+def _code_outside(scene: Scene) -> bool:
+    """Whether there is code beside the blocks: they may be examples in its docstrings then."""
+    inside = {number for block in scene.blocks for number in range(block.first, block.last + 1)}
+    return looks_like_code(line for number, line in enumerate(scene.lines) if number not in inside)
+
+
+def _is_program(new: list[Candidate], wanted: Wanted) -> bool:
+    """Where nothing is required, what stands where code is expected needs no definition."""
+    return not wanted.required and any(
+        one.facts.substance and not one.lossy and one.label is not Label.FOREIGN for one in new
+    )
+
+
+def all_blocks(lines: Lines, oracle: Oracle) -> tuple[Block, ...]:
     """Fenced blocks and tagged ones; a tag inside a fenced block is part of its code."""
-    fenced = fenced_blocks(lines, _compiles(oracle))
+    fenced = fenced_blocks(lines, compiles(oracle))
     inside = {number for block in fenced for number in range(block.first, block.last + 1)}
     tagged = [block for block in tagged_blocks(lines) if block.first not in inside]
     return tuple(sorted([*fenced, *tagged], key=lambda block: block.first))
 
 
-def _satisfies(one: Candidate, wanted: Wanted) -> bool:
+def satisfies(one: Candidate, wanted: Wanted) -> bool:
     if not one.facts.compiles or one.lossy:
         return False
     if wanted.required:
@@ -200,7 +126,9 @@ def _nested(scene: Scene, block: Block, depth: int) -> list[Candidate]:
     """A block that wraps a whole Markdown answer, or a data object with code in it."""
     oracle = scene.oracle
     text_like = block.tag or block.info.casefold() in _WRAPPERS
-    inner = [] if depth >= _MAX_NESTING or not text_like else fenced_blocks(block.lines, _compiles(oracle))
+    first = next((line for line in block.lines if line.text.strip()), None)
+    text_like = text_like or (first is not None and _is_fence(first))
+    inner = [] if depth >= _MAX_NESTING or not text_like else fenced_blocks(block.lines, compiles(oracle))
     if inner and not oracle.facts(join_lines(block.lines)).compiles:
         return [one for part in inner for one in _from_block(scene, part, depth + 1)]
     if block.info.casefold().startswith("json"):
@@ -225,8 +153,26 @@ def _candidate(lines: Lines, oracle: Oracle, *edits: Edit, label: Label = Label.
 
 
 def from_data(scene: Scene) -> list[Candidate]:
-    """The whole answer is a JSON object, list or string that carries the code."""
-    return list(_from_data(trim_blank(scene.lines), scene.oracle))
+    """The whole answer is a JSON object, list or string, or a YAML block, that carries the code."""
+    lines = trim_blank(scene.lines)
+    return [*_from_data(lines, scene.oracle), *_from_yaml(lines, scene)]
+
+
+_YAML_KEY = re.compile(rf"(?P<key>{'|'.join(_JSON_KEYS)}):[ ]*[|>][-+]?[ ]*$")
+
+
+def _from_yaml(lines: Lines, scene: Scene) -> Iterator[Candidate]:
+    """`code: |`, and what is indented below it."""
+    for number, line in enumerate(lines):
+        match = _YAML_KEY.match(line.text)
+        if match is None:
+            continue
+        below = lines[number + 1 :]
+        end = next((at for at, each in enumerate(below) if each.text[:1].strip()), len(below))
+        body = trim_blank(below[:end])
+        one = _candidate(body, scene.oracle, scene.taken("yaml", body, match["key"]))
+        if one is not None and one.facts.substance:
+            yield one
 
 
 def _from_data(lines: Lines, oracle: Oracle) -> Iterator[Candidate]:
@@ -239,15 +185,13 @@ def _from_data(lines: Lines, oracle: Oracle) -> Iterator[Candidate]:
         return
     span = (lines[0].start, lines[-1].end)
     for key, code in _strings(value):
-        edit = Edit(
-            rule="json", kind=EditClass.LOSSLESS, detail=key, dropped_chars=max(len(text) - len(code), 0)
-        )
+        done = edit("json", detail=key, dropped_chars=len(text) - len(code))
         inner = resplit(code, span)
-        whole = _candidate(inner, oracle, edit)
+        whole = _candidate(inner, oracle, done)
         if whole is not None and whole.facts.substance:
             yield whole
             continue
-        bodies = [_candidate(block.lines, oracle, edit) for block in _all_blocks(inner, oracle)]
+        bodies = [_candidate(block.lines, oracle, done) for block in all_blocks(inner, oracle)]
         for number, one in enumerate(bodies):
             if one is not None and one.facts.substance:
                 yield replace(one, position=one.position + number)
@@ -265,8 +209,19 @@ def _strings(value: object) -> Iterator[tuple[str, str]]:
 
 
 def from_whole(scene: Scene) -> list[Candidate]:
-    """What is left of the reply is code, after repairs of form at most."""
+    """What is left of the reply is code; after repairs of form at most, where nothing is fenced."""
     lines = trim_blank(scene.lines)
+    if scene.blocks and not scene.oracle.facts(join_lines(lines)).compiles:
+        return []
+    return _whole(lines, scene)
+
+
+def from_mended_whole(scene: Scene) -> list[Candidate]:
+    """What is left of the reply is code after repairs of form, and its fences led to nothing."""
+    return _whole(trim_blank(scene.lines), scene) if scene.blocks else []
+
+
+def _whole(lines: Lines, scene: Scene) -> list[Candidate]:
     one = _candidate(lines, scene.oracle)
     return [one] if one is not None and one.facts.substance else []
 
@@ -278,19 +233,43 @@ def from_unparsable(scene: Scene) -> list[Candidate]:
     return [one] if one is not None and not one.facts.compiles and looks_like_code(lines) else []
 
 
+def from_stray_closer(scene: Scene) -> list[Candidate]:
+    """Code, and then a closing fence that nothing opened."""
+    first = scene.blocks[0] if scene.blocks else None
+    if first is None or first.info or first.tag or scene.lines[first.first].text.strip(" `~") != "":
+        return []
+    lines = trim_blank(scene.lines[: first.first])
+    one = _candidate(lines, scene.oracle, scene.taken("stray_closer", lines)) if lines else None
+    return [one] if one is not None and one.facts.compiles and one.facts.definitions else []
+
+
 def from_prose(scene: Scene) -> list[Candidate]:
     """Code without fences between lines of prose; and what stands of code that is broken."""
-    found = [_salvaged(_without_fences(scene), scene), *_indented(scene)]
+    found = [_unfenced_candidate(scene), *_indented(scene)]
     return [one for one in found if one is not None]
+
+
+def _unfenced_candidate(scene: Scene) -> Candidate | None:
+    """Salvaged lines; that fences and blocks of other languages went is on record, too."""
+    lines = _without_fences(scene)
+    one = _salvaged(lines, scene)
+    if one is None or len(lines) == len(scene.lines) or any(done.rule == "prose_lines" for done in one.edits):
+        return one
+    return replace(one, edits=(scene.taken("prose_lines", lines), *one.edits))
 
 
 def _without_fences(scene: Scene) -> Lines:
     """The lines outside fenced blocks of other languages, without any fence line."""
     skipped: set[int] = set()
+    quoted = [bool(state.triple) for state in states([line.text for line in scene.lines])]
     for block in scene.blocks:
-        foreign = block.label is Label.FOREIGN and block.closed
+        foreign = block.label is Label.FOREIGN and block.closed and not quoted[block.first]
         skipped.update(range(block.first, block.last + 1) if foreign else ())
     kept = [line for number, line in enumerate(scene.lines) if number not in skipped]
+    return _unfenced(kept)
+
+
+def _unfenced(kept: Lines) -> Lines:
     quoted = [bool(state.triple) for state in states([line.text for line in kept])]
     return [line for line, inside in zip(kept, quoted, strict=True) if inside or not _is_fence(line)]
 
@@ -305,9 +284,9 @@ def _salvaged(lines: Lines, scene: Scene) -> Candidate | None:
         return None
     edits = []
     if kept.prose_chars:
-        edits.append(Edit(rule="prose_lines", kind=EditClass.LOSSLESS, dropped_chars=kept.prose_chars))
+        edits.append(edit("prose_lines", dropped_chars=kept.prose_chars, spans=kept.prose))
     if kept.broken_chars:
-        edits.append(Edit(rule="broken_statements", kind=EditClass.LOSSY, dropped_chars=kept.broken_chars))
+        edits.append(edit(kept.rule, dropped_chars=kept.broken_chars, spans=kept.broken))
     one = _candidate(kept.lines, scene.oracle, *edits)
     if one is None or not one.facts.compiles or not one.facts.substance:
         return None
@@ -361,8 +340,34 @@ SOURCES: tuple[Source, ...] = (
     from_whole,
     from_fences,
     from_data,
+    from_mended_whole,
+    from_stray_closer,
     from_prose,
     from_broken_fences,
     from_unparsable,
 )
 """Where an answer may be, the surest place first."""
+_SURE = frozenset({from_whole, from_fences, from_mended_whole})
+
+
+def completed(view: View, prefix: str, wanted: Wanted, oracle: Oracle) -> Iterator[Candidate]:
+    """The prompt's open definition with a body from the reply: all of it, or one of its blocks."""
+    opened = re.findall(r"(?:def|class)[ \t]+(\w+)", prefix)
+    names = wanted.required or frozenset(opened[-1:])
+    blocks = [block.lines for block in all_blocks(view.lines, oracle) if block.label is not Label.FOREIGN]
+    for lines in [*blocks, view.lines]:
+        if names & attempted_names(join_lines(lines)):
+            continue
+        one = _continued(view, lines, prefix, oracle)
+        if one is not None and names <= one.facts.names:
+            yield one
+
+
+def _continued(view: View, lines: Lines, prefix: str, oracle: Oracle) -> Candidate | None:
+    for code, left in continuations(prefix, join_lines(lines)):
+        facts = oracle.facts(code)
+        if facts.compiles and facts.definitions - facts.stubs:
+            done = edit("completion", dropped_chars=left, spans=gaps(view.lines, lines))
+            spans = spans_of(lines)
+            return Candidate(code=code, facts=facts, edits=(*view.edits, done), spans=spans)
+    return None

@@ -1,6 +1,6 @@
 """The killable child: cleans one reply after another, under limits that it sets on itself.
 
-Started by `repair.caged`. Frames on stdin and stdout are four bytes of length and that much JSON.
+Started by `repair.cleaning.caged`. Frames on stdin and stdout are four bytes of length and that much JSON.
 """
 
 import contextlib
@@ -11,7 +11,7 @@ import struct
 import sys
 from typing import Any, BinaryIO
 
-from repair.clean import clean_reply
+from repair.cleaning.clean import Asked, clean_reply
 
 HEADER = struct.Struct(">I")
 
@@ -39,8 +39,7 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     script = clean_reply(
         request["text"],
         reasoning=request["reasoning"],
-        required=tuple(request["required"]),
-        kind=request["kind"],
+        asked=Asked(**{**request["asked"], "required": tuple(request["asked"]["required"])}),
         trees=request["trees"],
     )
     return dataclasses.asdict(script)

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
-from repair.lexer import State, after_line
-from repair.lines import Line, Lines, join_lines
+from repair.cleaning.lexer import State, after_line
+from repair.cleaning.lines import Line, Lines, join_lines
 
 Compiles = Callable[[str], bool]
 
@@ -30,10 +30,17 @@ _CODE_AFTER_LABEL = re.compile(
 )
 _TAG = re.compile(
     r"[ \t]*(?P<open>\[PYTHON\]|\[CODE\]|\[TESTS?\]"
-    r"|<(?:solution|answer|code|python|execute|pre|script|final_answer|pre><code[^>]*)>)(?P<rest>.*)$",
+    r"|<(?:pre>[ \t]*<code[^>]*|solution|answer|code|python|execute|pre|script|final_answer)>)(?P<rest>.*)$",
+    re.IGNORECASE,
+)
+_GLUED_TAG = re.compile(
+    r"[^`\"'<>\[\]#]{1,200}[ \t:](?P<open><(?:solution|answer|python|final_answer)>)(?P<rest>.*)$",
     re.IGNORECASE,
 )
 _FOREIGN_TAGS = frozenset({"tests", "test", "execute"})
+
+
+_DIFFS = frozenset({"diff", "patch", "udiff"})
 
 
 class Label(IntEnum):
@@ -68,7 +75,7 @@ def label_of(info: str) -> Label:
         or words[0].endswith(".py")
     ):
         return Label.PYTHON
-    return Label.FOREIGN
+    return Label.NONE if words[0].casefold() in _DIFFS else Label.FOREIGN
 
 
 @dataclass(slots=True, kw_only=True)
@@ -148,7 +155,9 @@ class _Scanner:
     def _end(self, line: Line, number: int, fence: _Fence, *, quoted: bool) -> Block | None:
         """The block that ends at this line, if one may."""
         if fence.mark[0] * 3 not in line.text:
-            return None
+            # Two backticks alone on a line are no Python: a closing fence that lost one.
+            lost = fence.mark == "```" and not quoted and line.text.strip() == "``"
+            return _block(fence, list(fence.body), number, closed=True) if lost else None
         closer = _CLOSER.match(line.text)
         if closer is not None:
             near = len(closer["indent"].expandtabs(4)) <= max(3, fence.indent)
@@ -158,7 +167,7 @@ class _Scanner:
             return None
         if self._opens_next(line, fence):
             return _block(fence, list(fence.body), number - 1, closed=False)
-        glued = _GLUED_CLOSER.match(line.text)
+        glued = None if fence.info.casefold() in _DIFFS else _GLUED_CLOSER.match(line.text)
         if glued is not None and fence.closes(glued["mark"]):
             return _block(fence, [*fence.body, line.keep(glued.end("code"))], number, closed=True)
         return None
@@ -238,7 +247,8 @@ def tagged_blocks(lines: Lines) -> list[Block]:
     blocks: list[Block] = []
     at = 0
     while at < len(lines):
-        match = _TAG.match(lines[at].text) if "<" in lines[at].text or "[" in lines[at].text else None
+        text = lines[at].text
+        match = (_TAG.match(text) or _GLUED_TAG.match(text)) if "<" in text or "[" in text else None
         if match is None:
             at += 1
             continue

@@ -61,6 +61,19 @@ def spans_of(lines: Lines) -> tuple[Span, ...]:
     return tuple(spans)
 
 
+def gaps(before: Lines, after: Lines) -> tuple[Span, ...]:
+    """The stretches of `before` that `after` does not cover."""
+    if not before:
+        return ()
+    found: list[Span] = []
+    at = before[0].start
+    for start, end in spans_of(after):
+        if start > at:
+            found.append((at, start))
+        at = max(at, end)
+    return (*found, (at, before[-1].end)) if before[-1].end > at else tuple(found)
+
+
 def size_of(lines: Lines) -> int:
     """Characters of the lines, line ends counted as one each."""
     return sum(len(line.text) + 1 for line in lines)

@@ -10,21 +10,24 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from repair.lexer import pieces, states
-from repair.oracle import Facts, Oracle, same_tree, starts_with_language_name
-from repair.script import Edit, EditClass
+from repair.cleaning.dialects import notebook_magics, python_2
+from repair.cleaning.lexer import pieces, states
+from repair.cleaning.oracle import Facts, Oracle, same_tree, starts_with_language_name
+from repair.cleaning.rules import edit
+from repair.script import Edit
 
 Mend = Callable[[str], str]
 
 _MAX_LAYERS = 3
+_MAX_PASSES = 2
+"""One wrapping may be inside another that comes later in the order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class Repair:
     """One repair of form."""
 
     name: str
-    kind: EditClass
     apply: Mend
     tentative: bool = False
     """Would spoil other texts: kept only if it is the last repair needed."""
@@ -53,11 +56,15 @@ def mend(text: str, oracle: Oracle) -> Mended:
 def _mended(text: str, oracle: Oracle) -> Mended:
     original = _undisguised(Mended(text=text, facts=oracle.facts(text)), oracle)
     best = original
-    for rule in RULES:
-        if best.facts.compiles:
-            return best
-        after = _applied(best, rule, oracle)
-        best = best if rule.tentative and not after.facts.compiles else after
+    for _ in range(_MAX_PASSES):
+        before = best
+        for rule in REPAIRS:
+            if best.facts.compiles:
+                return best
+            after = _applied(best, rule, oracle)
+            best = best if rule.tentative and not after.facts.compiles else after
+        if best.text == before.text:
+            break
     best = best if best.facts.compiles else _tabs(best, oracle)
     return best if best.facts.compiles else original
 
@@ -77,26 +84,31 @@ def _undisguised(before: Mended, oracle: Oracle) -> Mended:
     return after
 
 
-def _applied(before: Mended, rule: Rule, oracle: Oracle) -> Mended:
+def _applied(before: Mended, rule: Repair, oracle: Oracle) -> Mended:
     after = rule.apply(before.text)
     if after == before.text:
         return before
-    edit = Edit(rule=rule.name, kind=rule.kind, dropped_chars=max(len(before.text) - len(after), 0))
-    return Mended(text=after, facts=oracle.facts(after), edits=(*before.edits, edit))
+    done = edit(rule.name, dropped_chars=len(before.text) - len(after))
+    return Mended(text=after, facts=oracle.facts(after), edits=(*before.edits, done))
 
 
 # --- lossless: the same code, without its wrapping
 
 
+_REST = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|\Z)")
+
+
 def language_line(text: str) -> str:
     """Drop first lines that only name the language; they would compile, as bare names."""
     while starts_with_language_name(text):
-        text = text.lstrip().partition("\n")[2]
+        text = _REST.sub("", text.lstrip(), count=1)
     return text
 
 
 def dedent(text: str) -> str:
     """Take off indentation that every line has; lines inside strings follow as far as they can."""
+    if text.lstrip("\n")[:1] not in {" ", "\t"}:
+        return text
     lines = text.split("\n")
     inside = [bool(state.triple) for state in states(lines)]
     margins = [
@@ -265,8 +277,8 @@ def _tabs(before: Mended, oracle: Oracle) -> Mended:
     if not fitting:
         return before
     certain = all(same_tree(fitting[0], other) for other in fitting[1:])
-    edit = Edit(rule="mixed_tabs", kind=EditClass.NORMALISING if certain else EditClass.LOSSY)
-    return Mended(text=fitting[0], facts=oracle.facts(fitting[0]), edits=(*before.edits, edit))
+    done = edit("mixed_tabs", lossy=not certain)
+    return Mended(text=fitting[0], facts=oracle.facts(fitting[0]), edits=(*before.edits, done))
 
 
 def _expanded(text: str, width: int) -> str:
@@ -278,18 +290,20 @@ def _expanded(text: str, width: int) -> str:
     )
 
 
-LANGUAGE_LINE = Rule(name="language_line", kind=EditClass.LOSSLESS, apply=language_line)
-HTML_ESCAPED = Rule(name="html_escaped", kind=EditClass.LOSSLESS, apply=html_escaped)
-RULES: tuple[Rule, ...] = (
-    Rule(name="invisible_characters", kind=EditClass.NORMALISING, apply=invisible_characters),
-    Rule(name="lone_surrogates", kind=EditClass.NORMALISING, apply=lone_surrogates),
-    Rule(name="first_line_space", kind=EditClass.LOSSLESS, apply=first_line_space, tentative=True),
-    Rule(name="dedent", kind=EditClass.LOSSLESS, apply=dedent),
-    Rule(name="repl_transcript", kind=EditClass.LOSSLESS, apply=repl_transcript),
-    Rule(name="line_numbers", kind=EditClass.LOSSLESS, apply=line_numbers),
-    Rule(name="added_lines", kind=EditClass.LOSSLESS, apply=added_lines),
+LANGUAGE_LINE = Repair(name="language_line", apply=language_line)
+HTML_ESCAPED = Repair(name="html_escaped", apply=html_escaped)
+REPAIRS: tuple[Repair, ...] = (
+    Repair(name="invisible_characters", apply=invisible_characters),
+    Repair(name="lone_surrogates", apply=lone_surrogates),
+    Repair(name="first_line_space", apply=first_line_space, tentative=True),
+    Repair(name="dedent", apply=dedent),
+    Repair(name="repl_transcript", apply=repl_transcript),
+    Repair(name="line_numbers", apply=line_numbers),
+    Repair(name="added_lines", apply=added_lines),
     HTML_ESCAPED,
-    Rule(name="typographic_characters", kind=EditClass.NORMALISING, apply=typographic_characters),
-    Rule(name="markdown_escapes", kind=EditClass.NORMALISING, apply=markdown_escapes),
-    Rule(name="first_line_dedent", kind=EditClass.LOSSLESS, apply=first_line_dedent, tentative=True),
+    Repair(name="typographic_characters", apply=typographic_characters),
+    Repair(name="markdown_escapes", apply=markdown_escapes),
+    Repair(name="first_line_dedent", apply=first_line_dedent, tentative=True),
+    Repair(name="notebook_magics", apply=notebook_magics, tentative=True),
+    Repair(name="python_2", apply=python_2, tentative=True),
 )

@@ -1,12 +1,14 @@
 """Which candidate is the answer, and which of its neighbours belong to it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from repair.fallback import attempted_names
-from repair.lines import Span
-from repair.oracle import Facts, Oracle, free_names
-from repair.scan import Label
+from repair.cleaning.fallback import attempted_names
+from repair.cleaning.lines import Span
+from repair.cleaning.oracle import Facts, Oracle, code_objects, free_names
+from repair.cleaning.rules import edit
+from repair.cleaning.scan import Label
 from repair.script import Edit, EditClass
 
 AnswerKind = Literal["script", "tests"]
@@ -29,7 +31,7 @@ class Candidate:
     @property
     def lossy(self) -> bool:
         """Whether something other than wrapping was dropped."""
-        return any(edit.kind is EditClass.LOSSY for edit in self.edits)
+        return any(one.kind is EditClass.LOSSY for one in self.edits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,14 +40,20 @@ class Wanted:
 
     required: frozenset[str]
     kind: AnswerKind
+    signatures: frozenset[tuple[str, tuple[str, ...]]] = frozenset()
+    """Required functions whose parameters the prompt names."""
 
 
 def rank(found: list[Candidate], wanted: Wanted) -> tuple[Candidate, ...]:
     """Best first. With required names the last that defines them wins, without the largest."""
     if wanted.required:
-        return tuple(sorted(found, key=lambda one: (*_merit(one, wanted), one.position), reverse=True))
-    ranked = sorted(found, key=lambda one: (*_merit(one, wanted), len(one.code)), reverse=True)
-    return tuple(_corrected_first(ranked, wanted))
+        return _sorted(found, lambda one: (*_merit(one, wanted), one.position, -_loss(one)))
+    ranked = _sorted(found, lambda one: (*_merit(one, wanted), len(one.code), -_loss(one)))
+    return tuple(_corrected_first(list(ranked), wanted))
+
+
+def _sorted(found: list[Candidate], merit: Callable[[Candidate], tuple[int, ...]]) -> tuple[Candidate, ...]:
+    return tuple(sorted(found, key=merit, reverse=True))
 
 
 def _corrected_first(ranked: list[Candidate], wanted: Wanted) -> list[Candidate]:
@@ -65,7 +73,12 @@ def _corrected_first(ranked: list[Candidate], wanted: Wanted) -> list[Candidate]
 
 
 def _merit(one: Candidate, wanted: Wanted) -> tuple[int, ...]:
-    return (_tier(one, wanted), _fit(one, wanted), min(one.label, 1), -_loss(one))
+    return (
+        _tier(one, wanted),
+        _fit(one, wanted),
+        int(wanted.signatures <= one.facts.signatures),
+        min(one.label, 1),
+    )
 
 
 def _tier(one: Candidate, wanted: Wanted) -> int:
@@ -90,7 +103,7 @@ def _fit(one: Candidate, wanted: Wanted) -> int:
 
 def _loss(one: Candidate) -> int:
     order = (EditClass.LOSSLESS, EditClass.NORMALISING, EditClass.LOSSY)
-    return max((order.index(edit.kind) for edit in one.edits), default=0)
+    return max((order.index(done.kind) for done in one.edits), default=0)
 
 
 # --- joining
@@ -101,6 +114,10 @@ def joined(ranked: tuple[Candidate, ...], wanted: Wanted, oracle: Oracle) -> lis
     if len(ranked) < 2 or not ranked[0].facts.compiles:  # noqa: PLR2004 - two to join
         return []
     chosen, others = [ranked[0]], [one for one in ranked[1 : _MAX_JOINED + 1] if _joinable(one)]
+    if not any(
+        (_named(ranked[0]) | wanted.required) & one.facts.names - ranked[0].facts.names for one in others
+    ):
+        return []
     while True:
         missing = _missing(chosen, wanted)
         more = _provider(others, missing, chosen)
@@ -109,6 +126,13 @@ def joined(ranked: tuple[Candidate, ...], wanted: Wanted, oracle: Oracle) -> lis
         others.remove(more)
         chosen.append(more)
     return [_merged(chosen, oracle)] if len(chosen) > 1 else []
+
+
+def _named(one: Candidate) -> frozenset[str]:
+    """Every name that the code could take from elsewhere, and more: a quick look before the exact one."""
+    if one.facts.code is None:
+        return frozenset()
+    return frozenset(name for each in code_objects(one.facts.code) for name in each.co_names)
 
 
 def _joinable(one: Candidate) -> bool:
@@ -133,8 +157,8 @@ def _merged(chosen: list[Candidate], oracle: Oracle) -> Candidate:
     """In the order of the reply, so that imports and helpers come where the model put them."""
     parts = sorted(chosen, key=lambda one: one.position)
     code = "\n\n\n".join(one.code.rstrip("\n") for one in parts) + "\n"
-    edits = tuple(edit for one in parts for edit in one.edits)
-    join = Edit(rule="joined_blocks", kind=EditClass.LOSSLESS, detail=f"{len(parts)} blocks")
+    edits = tuple(done for one in parts for done in one.edits)
+    join = edit("joined_blocks", detail=f"{len(parts)} blocks")
     return Candidate(
         code=code,
         facts=oracle.facts(code),

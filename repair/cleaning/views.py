@@ -1,20 +1,25 @@
 """Passes over the whole reply, before any code is looked for: what is not the answer is set aside."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from repair.lines import Line, Lines, size_of
-from repair.script import Edit, EditClass
+from repair.cleaning.lexer import pieces
+from repair.cleaning.lines import Line, Lines, Span, gaps, size_of, spans_of
+from repair.cleaning.rules import edit
+from repair.script import Edit
 
 UNFINISHED = "reasoning_unfinished"
 
 _REASONING = re.compile(r"<(?P<close>/?)(?:think|thinking|thoughts?|reasoning|seed:think)>", re.IGNORECASE)
 _ECHO = re.compile(r"^\s*#{2,}\s*(?:Instruction|Input|Question)s?\s*:?", re.IGNORECASE)
-_RESPONSE = re.compile(r"^\s*#{2,}\s*(?:Response|Answer)\s*:?\s*$", re.IGNORECASE)
+_RESPONSE = re.compile(
+    r"^\s*#{2,}\s*(?:Response|Answer)\s*(?::\s*|:?\s*$)(?=$|```|class\b|def\b|import\b|from\b|@)",
+    re.IGNORECASE,
+)
 _TURN = re.compile(
     r"<\|im_start\|>\s*(?:user|system)|<\|start_header_id\|>\s*user|<start_of_turn>\s*user|<\|user\|>"
-    r"|^\s*\[INST\]|^\s*#{2,}\s*Instruction|^\s*(?:Human|User):\s*$",
+    r"|^\s*\[INST\]|^\s*#{2,}\s*Instruction|^\s*(?:Human|User):\s*$|^(?:Human|User): [A-Z]\w* ?\w*[:,?! ]",
 )
 _END = re.compile(
     r"<\|(?:im_end|endoftext|eot_id|end_of_turn|end_of_text|end|eom_id|EOT)\|>|</s>|<end_of_turn>|<eos>"
@@ -27,7 +32,7 @@ _TOKEN = re.compile(
 )
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-Z\\-_]")
 _CODE = re.compile(
-    r"^\s*(?:(?:async\s+)?def\s+\w+\s*\(|class\s+\w+|import\s+\w|from\s+[\w.]+\s+import\s|`{3}|~{3})"
+    r"^\s*(?:>>> )?(?:(?:async\s+)?def\s+\w+\s*\(|class\s+\w+|import\s+\w|from\s+[\w.]+\s+import\s|`{3}|~{3})"
 )
 
 
@@ -40,11 +45,11 @@ class View:
     unfinished: bool = False
     """The reply ends inside its reasoning."""
 
-    def changed(self, rule: str, kind: EditClass, lines: Lines) -> "View":
-        """The view without what `rule` took away."""
-        dropped = size_of(self.lines) - size_of(lines)
-        edit = Edit(rule=rule, kind=kind, dropped_chars=max(dropped, 0))
-        return replace(self, lines=lines, edits=(*self.edits, edit))
+    def changed(self, rule: str, lines: Lines, spans: Iterable[Span] | None = None) -> "View":
+        """The view without what `rule` took away, which stood at `spans` (default: what is missing now)."""
+        where = gaps(self.lines, lines) if spans is None else spans
+        done = edit(rule, dropped_chars=size_of(self.lines) - size_of(lines), spans=where)
+        return replace(self, lines=lines, edits=(*self.edits, done))
 
 
 Covered = Callable[[int], bool]
@@ -65,7 +70,7 @@ def drop_reasoning(view: View, covered: Covered) -> View:
         return view
     cuts, unfinished = _cuts(tags, end=view.lines[-1].end + 1)
     lines = _without(view.lines, cuts)
-    return replace(view.changed("reasoning", EditClass.LOSSLESS, lines), unfinished=unfinished)
+    return replace(view.changed("reasoning", lines), unfinished=unfinished)
 
 
 def _stands_alone(text: str, match: re.Match[str]) -> bool:
@@ -128,10 +133,15 @@ def drop_echo(view: View, covered: Covered) -> View:
     for number, line in enumerate(view.lines):
         if "##" not in line.text or covered(line.start):
             continue
-        if echoed and _RESPONSE.match(line.text):
-            rest = view.lines[number + 1 :]
-            return view.changed("echoed_prompt", EditClass.LOSSLESS, rest) if _has_code(rest) else view
-        echoed = echoed or bool(_ECHO.match(line.text))
+        response = _RESPONSE.match(line.text) if echoed else None
+        if response is not None:
+            glued = [line.drop(response.end())] if response.end() < len(line.text) else []
+            rest = [*glued, *view.lines[number + 1 :]]
+            return view.changed("echoed_prompt", rest) if _has_code(rest) else view
+        if not echoed and _ECHO.match(line.text):
+            if _has_code(view.lines[:number]):
+                return view  # the answer was there before: this is another turn
+            echoed = True
     return view
 
 
@@ -142,7 +152,7 @@ def drop_next_turn(view: View, covered: Covered) -> View:
         place = _turn_end(line) if seen_code or _CODE.match(line.text) else None
         if place is not None and not covered(line.start + place):
             head = [*view.lines[:number], line.keep(place)]
-            return view.changed("next_turn", EditClass.LOSSLESS, head)
+            return view.changed("next_turn", head)
         seen_code = seen_code or bool(_CODE.match(line.text))
     return view
 
@@ -162,13 +172,20 @@ def _has_code(lines: Lines) -> bool:
     return any(_CODE.match(line.text) for line in lines)
 
 
-STRICT: tuple[Callable[[View, Covered], View], ...] = (drop_reasoning, drop_echo, drop_next_turn)
-"""Applied always: after these, what is left is the answer."""
-
-
-def strip_ansi(view: View) -> View:
+def strip_ansi(view: View, covered: Covered) -> View:
     """Take out colour codes and the like, which some terminals' servers leave in a reply."""
+    if not any("\x1b" in line.text and not covered(line.start) for line in view.lines):
+        return view
     return _substituted(view, "ansi_codes", _ANSI, "\x1b")
+
+
+STRICT: tuple[Callable[[View, Covered], View], ...] = (
+    strip_ansi,
+    drop_reasoning,
+    drop_echo,
+    drop_next_turn,
+)
+"""Applied always: after these, what is left is the answer."""
 
 
 def strip_tokens(view: View) -> View:
@@ -180,8 +197,33 @@ def _substituted(view: View, rule: str, pattern: re.Pattern[str], needs: str) ->
     lines = [
         line._replace(text=pattern.sub("", line.text)) if needs in line.text else line for line in view.lines
     ]
-    return view if lines == list(view.lines) else view.changed(rule, EditClass.NORMALISING, lines)
+    touched = [old for old, new in zip(view.lines, lines, strict=True) if old != new]
+    return view.changed(rule, lines, spans_of(touched)) if touched else view
 
 
-TOLERANT: tuple[Callable[[View], View], ...] = (strip_ansi, strip_tokens)
+_ODD_INDENT = re.compile(r"^[ \t]*[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000][\s\u200b]*")
+_UNSEEN = re.compile(r"[\u200b-\u200f\u2060\ufeff\xad]")
+
+
+def straighten(view: View) -> View:
+    """Odd spaces that indent, and characters that nobody sees, outside of strings that end on their line."""
+    lines = [line if line.text.isascii() else line._replace(text=_straight(line.text)) for line in view.lines]
+    touched = [old for old, new in zip(view.lines, lines, strict=True) if old != new]
+    return view.changed("typographic_characters", lines, spans_of(touched)) if touched else view
+
+
+def _straight(text: str) -> str:
+    text = _ODD_INDENT.sub(lambda match: " " * len(match[0]), text)
+    return "".join(_UNSEEN.sub("", piece) if is_code else piece for is_code, piece in pieces(text))
+
+
+TOLERANT: tuple[Callable[[View], View], ...] = (strip_tokens, straighten)
 """Applied only where the code does not compile without."""
+
+
+_THOUGHTS = re.compile(r"<(think|thinking|thoughts?|reasoning)>(.*?)(?:</\1>|\Z)", re.IGNORECASE | re.DOTALL)
+
+
+def reasoning_in(text: str) -> str:
+    """What stands inside reasoning tags, for a policy that asks for it."""
+    return "\n\n".join(match[2] for match in _THOUGHTS.finditer(text))

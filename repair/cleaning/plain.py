@@ -4,9 +4,10 @@ import re
 from dataclasses import dataclass
 from itertools import islice
 
-from repair.gates import MAX_BYTES, too_large
-from repair.scan import Label, label_of
-from repair.script import CleanOutcome, Edit, EditClass, Script
+from repair.cleaning.gates import MAX_BYTES, too_large
+from repair.cleaning.rules import edit
+from repair.cleaning.scan import Label, label_of
+from repair.script import CleanOutcome, Script
 
 MAX_CODE_CHARS = 1024 * 1024
 """Larger texts do not go into a container."""
@@ -45,7 +46,11 @@ def text_only(reply: str, required: tuple[str, ...], *, reason: str) -> Script:
     if len(code) > MAX_CODE_CHARS or not code.strip():
         return Script(code=None, outcome=CleanOutcome.UNPARSABLE, reason=reason)
     dropped = len(reply) - len(code)
-    edits = (Edit(rule="largest_block", kind=EditClass.LOSSLESS, dropped_chars=dropped),) if best else ()
+    edits = (
+        (edit("largest_block", dropped_chars=dropped, spans=((0, span[0]), (span[1], len(reply)))),)
+        if best
+        else ()
+    )
     return Script(code=code, outcome=CleanOutcome.UNPARSABLE, edits=edits, reason=reason, spans=(span,))
 
 

@@ -1,0 +1,145 @@
+"""Which part of a reply is the answer: candidates, ranked with compile() as the judge.
+
+Pure: the same reply gives the same candidates. Linear: every text is compiled once, within a budget.
+Parsing hostile text can crash the interpreter; outside of tests this runs in `repair.cleaning.caged`.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from repair.cleaning import views
+from repair.cleaning.completion import open_prefix
+from repair.cleaning.lines import (
+    Span,
+    join_lines,
+    split_lines,
+)
+from repair.cleaning.mend import disguised, mend
+from repair.cleaning.oracle import Oracle
+from repair.cleaning.prompts import signatures
+from repair.cleaning.rank import AnswerKind, Candidate, Wanted, rank
+from repair.cleaning.scan import Label, fenced_blocks
+from repair.cleaning.sources import candidates, compiles, completed, satisfies
+from repair.cleaning.views import View
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extraction:
+    """What was found, the best first, and why it is not more."""
+
+    candidates: tuple[Candidate, ...] = ()
+    raw_compiles: bool = False
+    reason: str = ""
+
+
+def extract(
+    reply: str, *, reasoning: str = "", required: tuple[str, ...] = (), kind: AnswerKind = "script"
+) -> tuple[Candidate, ...]:
+    """Rank the candidates: defines what is required > compiles > last; without names, the largest."""
+    return search(
+        reply, reasoning=reasoning, required=required, kind=kind, oracle=Oracle(len(reply))
+    ).candidates
+
+
+def search(
+    reply: str,
+    *,
+    reasoning: str,
+    required: tuple[str, ...],
+    kind: AnswerKind,
+    oracle: Oracle,
+    prompt: str = "",
+) -> Extraction:
+    """Find the answer. `reasoning` is what the server kept apart; it only explains an empty reply."""
+    wanted = Wanted(required=frozenset(required), kind=kind, signatures=signatures(prompt, required))
+    prefix = open_prefix(prompt) if prompt and kind == "script" else ""
+    whole = _whole_reply(reply, oracle)
+    if whole is not None and not (prefix and not satisfies(whole, wanted)):
+        raw_compiles = not whole.edits and wanted.required <= whole.facts.names
+        return Extraction(candidates=(whole,), raw_compiles=raw_compiles)
+    view = _answer_view(reply, oracle)
+    found = rank(candidates(view, wanted, oracle), wanted)
+    if found and found[0].facts.compiles and not found[0].lossy and not prefix:
+        return Extraction(candidates=found)
+    calm = _calmed(view)
+    if calm is not view:
+        found = rank([*found, *candidates(calm, wanted, oracle)], wanted)
+    if prefix and not (found and satisfies(found[0], wanted)):
+        found = rank([*found, *completed(calm, prefix, wanted, oracle)], wanted)
+    return Extraction(candidates=found, reason="" if found else _why_nothing(reply, view, reasoning))
+
+
+def _whole_reply(reply: str, oracle: Oracle) -> Candidate | None:
+    """The reply as it is, if it is code; that it names its language first does not make it code."""
+    raw = oracle.facts(reply)
+    if not raw.compiles or not raw.substance:
+        return None
+    mended = mend(reply, oracle) if disguised(reply) else None
+    spans = ((0, len(reply)),)
+    if mended is None or not mended.facts.substance:
+        return Candidate(code=reply, facts=raw, spans=spans)
+    return Candidate(code=mended.text, facts=mended.facts, edits=mended.edits, spans=spans)
+
+
+_REFUSAL = re.compile(
+    r"\b(?:I(?:'m| am) (?:sorry|unable|not able)|I (?:can(?:no|')t|cannot|won't) "
+    r"(?:help|assist|provide|write|do|create)|as an AI\b|I apologi[sz]e)",
+    re.IGNORECASE,
+)
+_OTHER = re.compile(
+    r"^[ \t]*(?:```|~~~)[ \t]*(javascript|js|typescript|ts|java|c|cpp|c\+\+|c#|csharp|go|golang|rust|ruby"
+    r"|php|kotlin|swift|scala|r|lua|perl|haskell|julia)\b",
+    re.IGNORECASE | re.MULTILINE,
+)
+_PEEK = 4_000
+
+
+def _why_nothing(reply: str, view: View, reasoning: str) -> str:
+    if view.unfinished or (reasoning.strip() and not reply.strip()):
+        return views.UNFINISHED
+    if not reply.strip():
+        return "empty reply"
+    other = _OTHER.search(reply[:_PEEK])
+    if other is not None:
+        return f"other_language: {other[1].casefold()}"
+    return "refusal" if _REFUSAL.search(reply[:_PEEK]) else "no code found"
+
+
+def _answer_view(reply: str, oracle: Oracle) -> View:
+    view = View(lines=split_lines(reply))
+    covered = _covered(view, oracle)
+    for rule in views.STRICT:
+        view = rule(view, covered) if view.lines else view
+    return view
+
+
+def _covered(view: View, oracle: Oracle) -> views.Covered:
+    """Offsets inside fenced blocks that compile; found only when first asked for."""
+    spans: list[Span] | None = None
+
+    def covered(offset: int) -> bool:
+        nonlocal spans
+        if spans is None:
+            spans = list(_solid_spans(view, oracle))
+        at = bisect_right(spans, offset, key=lambda span: span[0]) - 1
+        return at >= 0 and offset < spans[at][1]
+
+    return covered
+
+
+def _solid_spans(view: View, oracle: Oracle) -> Iterator[Span]:
+    for block in fenced_blocks(view.lines, compiles(oracle)):
+        if (
+            block.lines
+            and block.label is not Label.FOREIGN
+            and oracle.facts(join_lines(block.lines)).substance
+        ):
+            yield block.lines[0].start, block.lines[-1].end
+
+
+def _calmed(view: View) -> View:
+    for rule in views.TOLERANT:
+        view = rule(view)
+    return view

@@ -1,0 +1,49 @@
+"""What is seen in code that compiles and is left alone: said beside the script, never edited."""
+
+import ast
+from collections import Counter
+from collections.abc import Iterator
+
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_REPEATABLE = frozenset({"overload", "setter", "getter", "deleter", "register"})
+_MAX_NAMED = 3
+
+
+def flags(tree: ast.Module) -> tuple[str, ...]:
+    """`redefined: f` (the last one counts), `runs_at_import`, `reads_input`; of code that compiles."""
+    return (*_redefined(tree), *_at_import(tree))
+
+
+def _redefined(tree: ast.Module) -> Iterator[str]:
+    plain = [node for node in tree.body if isinstance(node, _DEFINITIONS) and not _repeatable(node)]
+    counts = Counter(node.name for node in plain)
+    names = [name for name, count in counts.items() if count > 1]
+    if names:
+        yield f"redefined: {', '.join(name[:40] for name in names[:_MAX_NAMED])}"
+
+
+def _repeatable(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> bool:
+    return any(
+        ast.unparse(each).rpartition(".")[2].partition("(")[0] in _REPEATABLE for each in node.decorator_list
+    )
+
+
+def _at_import(tree: ast.Module) -> Iterator[str]:
+    running = [
+        node
+        for node in tree.body
+        if not isinstance(node, (*_DEFINITIONS, ast.Import, ast.ImportFrom, ast.If))
+    ]
+    calls = [
+        node
+        for node in running
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call | ast.Await)
+    ]
+    if calls or any(isinstance(node, ast.For | ast.While | ast.With) for node in running):
+        yield "runs_at_import"
+    if any(_is_input(node) for each in running for node in ast.walk(each)):
+        yield "reads_input"
+
+
+def _is_input(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "input"
