@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from evaluator.metrics import Group, Lift
+from evaluator.differences import Lift
+from evaluator.metrics import Group
 from evaluator.rates import Rate
 
 ABSENT: Final = "\u2013"

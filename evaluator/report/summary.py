@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from evaluator.metrics import (
     BASES,
-    Cost,
     Group,
     groups,
     leaderboard,
@@ -25,6 +24,7 @@ from evaluator.report.markdown import markdown_report
 from evaluator.report.notes import levels, notes
 from evaluator.results import UNSCORED, Sample, outcome, samples
 from evaluator.rundata import RunData
+from evaluator.spending import Cost
 from repair.llm import Arm
 
 SUMMARY_VERSION: Final = 1
