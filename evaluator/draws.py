@@ -24,6 +24,17 @@ _TASKS: Final = pl.Schema(
 )
 
 
+def tables(ledger: Ledger) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Give the draws and the attempts of the repair arm, the latter with `cell`, `family_no`, `scored`."""
+    if "tables" not in ledger.derived:
+        attempts = attempts_of(ledger)
+        draws = draws_of(ledger, attempts)
+        placed = draws.select("sid", "cell", "family_no", "scored", "batch")
+        ledger.derived["tables"] = (draws, attempts.join(placed, on="sid", maintain_order="left"))
+    found: tuple[pl.DataFrame, pl.DataFrame] = ledger.derived["tables"]
+    return found
+
+
 def attempts_of(ledger: Ledger) -> pl.DataFrame:
     """Give the attempts of the repair arm with the state that each left behind.
 
@@ -34,6 +45,8 @@ def attempts_of(ledger: Ledger) -> pl.DataFrame:
         # Sums over the whole table, less what stood before the trajectory: quicker than sums per group.
         number=pl.int_range(pl.len()),
         all_rounds=pl.col("round").cast(pl.Int64).cum_sum(),
+        all_tokens=pl.col("tokens").cum_sum(),
+        before_tokens=pl.col("tokens").fill_null(0).cum_sum() - pl.col("tokens").fill_null(0),
     )
     held = pl.when("has_code").then(pl.col("success")).when("first").then(pl.lit(value=False))
     return (
@@ -41,11 +54,11 @@ def attempts_of(ledger: Ledger) -> pl.DataFrame:
             held=held.forward_fill(),
             position=pl.col("number") - _at_first("number"),
             rounds=pl.col("all_rounds") - _at_first("all_rounds"),
-            tokens_so_far=pl.col("tokens").cum_sum().over("sid"),
+            tokens_so_far=pl.col("all_tokens") - _at_first("before_tokens"),
         )
         .with_columns(before=pl.when(~pl.col("first")).then(pl.col("held").shift()).fill_null(value=False))
         .with_columns(delta=pl.col("held").cast(pl.Int64) - pl.col("before").cast(pl.Int64))
-        .drop("number", "all_rounds")
+        .drop("number", "all_rounds", "all_tokens", "before_tokens")
     )
 
 
@@ -71,6 +84,8 @@ def draws_of(ledger: Ledger, attempts: pl.DataFrame) -> pl.DataFrame:
         raw_compiles=pl.col("raw_compiles").first(),
         compiled=pl.col("compiled").first(),
         truncated=pl.col("truncated").first(),
+        reply=pl.col("reply").first(),
+        cold=pl.col("cold").first(),
         calls=pl.len(),
         tokens=pl.col("tokens").sum(),
         no_usage=pl.col("tokens").null_count(),

@@ -19,6 +19,7 @@ the Bootstrap (1993), chapter 13 (ratios).
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -195,12 +196,19 @@ def ratio_interval(above: Floats, below: Floats, family: Ints) -> tuple[float, f
     families = int(family.max()) + 1
     if families < _FEWEST_CLUSTERS:
         return 0.0, math.inf
-    resamples = max(500, min(_RESAMPLES, _DRAWS // families))
-    generator = np.random.default_rng(BOOTSTRAP_SEED)
-    counts = generator.multinomial(families, np.full(families, 1 / families), size=resamples)
+    counts = _resampled(families)
     top = counts @ np.bincount(family, weights=above, minlength=families)
     bottom = counts @ np.bincount(family, weights=below, minlength=families)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = np.where(bottom > 0, top / bottom, math.inf)
     low, high = np.quantile(ratios, [1 - UPPER_TAIL, UPPER_TAIL], method="closest_observation")
     return float(low), float(high)
+
+
+@lru_cache(maxsize=8)
+def _resampled(families: int) -> Floats:
+    # Pure: the same seed for the same number of families, so that groups are compared on like draws.
+    resamples = max(500, min(_RESAMPLES, _DRAWS // families))
+    generator = np.random.default_rng(BOOTSTRAP_SEED)
+    counts = generator.multinomial(families, np.full(families, 1 / families), size=resamples)
+    return counts.astype(np.float64)

@@ -5,7 +5,7 @@ run folder, where polars reads them without ever holding a whole record. The sec
 million attempts in memory of a few hundred megabytes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import polars as pl
@@ -31,6 +31,8 @@ _COLUMNS: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
     "basis": pl.String,
     "level": pl.String,
     "replied": pl.Boolean,
+    "reply": pl.String,  # hash of the reply
+    "cold": pl.Boolean,  # drawn at temperature 0
     "has_code": pl.Boolean,
     "mark": pl.String,  # equal for scripts that differ in layout alone
     "raw_compiles": pl.Boolean,
@@ -63,6 +65,8 @@ class Ledger:
 
     manifest: Manifest
     attempts: pl.DataFrame
+    derived: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What was worked out of the above once."""
 
 
 def ledger_of(run: RunData | Ledger) -> Ledger:
@@ -126,6 +130,7 @@ def _call(attempt: AttemptRecord) -> dict[str, Any]:
         "basis": str(attempt.basis),
         "level": str(attempt.level),
         "replied": attempt.completion_key is not None,
+        "reply": text(attempt.reply_sha256),
         "ended": attempt.stop is not None,
     }
 
@@ -179,6 +184,7 @@ def _exception(attempt: AttemptRecord) -> str:
 def _spent(run: RunData, attempt: AttemptRecord, completion: CompletionRecord | None) -> dict[str, Any]:
     cost = spent(run, attempt)
     return {
+        "cold": completion is not None and completion.sampling.temperature == 0,
         "truncated": truncated(attempt, completion),
         "tokens": cost.tokens,
         "model_s": cost.model_s,

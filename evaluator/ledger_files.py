@@ -34,7 +34,7 @@ _ATTEMPT: Final = pl.Struct(
         "schema_version": pl.Int64,
         **dict.fromkeys(("arm", "model", "task_id", "template", "kind", "basis", "level"), pl.String),
         **dict.fromkeys(("sample", "call_no"), pl.Int64),
-        **dict.fromkeys(("completion_key", "verdict", "holdout_verdict", "stop"), pl.String),
+        **dict.fromkeys(("completion_key", "reply_sha256", "verdict", "holdout_verdict", "stop"), pl.String),
         "script": pl.Struct(
             {
                 "sha256": pl.String,
@@ -59,6 +59,7 @@ _COMPLETION: Final = pl.Struct(
         "prompt_tokens": pl.Int64,
         "completion_tokens": pl.Int64,
         "seconds": pl.Float64,
+        "sampling": pl.Struct({"temperature": pl.Float64}),
     }
 )
 _OURS: Final = tuple(str(verdict) for verdict in Verdict if verdict.ours)
@@ -129,6 +130,7 @@ _NO_REPLIES: Final = pl.DataFrame(
         "completion": pl.UInt64,
         "schema_version": pl.Int64,
         "cut": pl.Boolean,
+        "cold": pl.Boolean,
         "tokens": pl.Int64,
         "seconds": pl.Float64,
     }
@@ -144,6 +146,7 @@ def _replies(completions: pl.LazyFrame) -> pl.DataFrame:
             pl.col("key").hash().alias("completion"),
             "schema_version",
             cut.alias("cut"),
+            (pl.col("sampling").struct.field("temperature") == 0).alias("cold"),
             (pl.col("prompt_tokens") + pl.col("completion_tokens")).alias("tokens"),
             pl.col("seconds").fill_null(0.0),
         )
@@ -216,5 +219,7 @@ def _spent() -> list[pl.Expr]:
     extra = {
         "truncated": pl.col("truncated") | pl.col("cut").fill_null(value=False),
         "model_s": pl.col("seconds").fill_null(0.0),
+        "cold": pl.col("cold").fill_null(value=False),
+        "reply": pl.col("reply_sha256"),
     }
     return [extra.get(name, pl.col(name)).cast(kind).alias(name) for name, kind in ROWS.items()]

@@ -8,7 +8,7 @@ control arm enters none.
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -17,7 +17,7 @@ import polars as pl
 from evaluator.control import Control, control_numbers
 from evaluator.curves import Point, calls_curve, rounds_curve, tokens_curve
 from evaluator.differences import Lift, lift, numbered
-from evaluator.draws import attempts_of, draws_of
+from evaluator.draws import tables
 from evaluator.intervals import share_interval
 from evaluator.ledger import Ledger, ledger_of
 from evaluator.rates import Rate, rate
@@ -108,27 +108,25 @@ def unscored_share(group: Group) -> float:
 def groups(run: RunData | Ledger, *, by: str | None = None) -> tuple[Group, ...]:
     """Compute all numbers per basis and model, and per `by` (batch, template or level) if given; sorted."""
     key = f"groups by {by}"
-    if isinstance(run, RunData):
-        if key not in run.derived:
-            run.derived[key] = groups(ledger_of(run), by=by)
-        known: tuple[Group, ...] = run.derived[key]
-        return known
-    return tuple(_groups(run, by))
+    if key not in run.derived:
+        run.derived[key] = tuple(_groups(ledger_of(run), by))
+    known: tuple[Group, ...] = run.derived[key]
+    return known
 
 
 def _groups(ledger: Ledger, by: str | None) -> Iterator[Group]:
-    attempts = attempts_of(ledger)
-    draws = draws_of(ledger, attempts)
-    placed = draws.select("sid", "cell", "family_no", "scored")
-    attempts = attempts.join(placed, on="sid", maintain_order="left")
+    draws, attempts = tables(ledger)
+    if by == "template" and draws["template"].n_unique() == 1:
+        # The same samples, and so the same numbers.
+        yield from (replace(group, template=draws["template"][0]) for group in groups(ledger))
+        return
     keys = ["basis", "model", *([by] if by else [])]
     parts = draws.partition_by(keys, as_dict=True, maintain_order=True)
+    whole = len(parts) == 1
     for key in sorted(parts, key=lambda key: (BASES.index(key[0]), *key[1:])):
         members = parts[key]
-        # Batches and levels get no curves of their own: too few tasks for a band worth drawing.
-        yield group_numbers(
-            ledger, members, attempts.join(members.select("sid"), on="sid", how="semi"), by=by
-        )
+        theirs = attempts if whole else attempts.join(members.select("sid"), on="sid", how="semi")
+        yield group_numbers(ledger, members, theirs, by=by)
 
 
 def group_numbers(ledger: Ledger, draws: pl.DataFrame, attempts: pl.DataFrame, *, by: str | None) -> Group:

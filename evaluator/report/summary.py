@@ -3,12 +3,15 @@
 import json
 import os
 import tempfile
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
+import polars as pl
+
+from evaluator.draws import tables
+from evaluator.ledger import Ledger, ledger_of
 from evaluator.metrics import (
     BASES,
     Group,
@@ -21,8 +24,7 @@ from evaluator.records import Basis, Manifest
 from evaluator.report.html import html_report
 from evaluator.report.junit import junit_report
 from evaluator.report.markdown import markdown_report
-from evaluator.report.notes import levels, notes
-from evaluator.results import UNSCORED, Sample, outcome, samples
+from evaluator.report.notes import notes
 from evaluator.rundata import RunData
 from evaluator.spending import Cost
 from repair.llm import Arm
@@ -31,11 +33,12 @@ SUMMARY_VERSION: Final = 1
 _DIGITS: Final = 6
 
 
-def summarise(run: RunData) -> dict[str, Any]:
+def summarise(run: RunData | Ledger) -> dict[str, Any]:
     """Make the whole summary: JSON-ready, sorted, the same for the same run."""
+    ledger = ledger_of(run)
     by_model, by_batch, by_template = groups(run), groups(run, by="batch"), groups(run, by="template")
     by_level = groups(run, by="level")
-    listed = samples(run)
+    draws, _ = tables(ledger)
     summary = {
         "type": "summary",
         "schema_version": SUMMARY_VERSION,
@@ -49,12 +52,12 @@ def summarise(run: RunData) -> dict[str, Any]:
                 _of(basis, by_batch),
                 _of(basis, by_template),
                 _of(basis, by_level),
-                [sample for sample in listed if sample.basis == basis],
+                draws.filter(pl.col("basis") == basis),
             )
             for basis in BASES
             if _of(basis, by_model)
         },
-        "control_samples": sum(t.first.arm is Arm.CONTROL for t in run.trajectories),
+        "control_samples": ledger.attempts.filter(pl.col("arm") == str(Arm.CONTROL))["sid"].n_unique(),
     }
     rounded: dict[str, Any] = _rounded(summary)
     return rounded
@@ -106,19 +109,19 @@ def _basis(
     by_batch: Sequence[Group],
     by_template: Sequence[Group],
     by_level: Sequence[Group],
-    listed: Sequence[Sample],
+    draws: pl.DataFrame,
 ) -> dict[str, Any]:
     rows = leaderboard(by_model)
     return {
-        "levels": levels(listed),
-        "tasks": len({sample.task_id for sample in listed}),
-        "families": len({sample.family for sample in listed}),
+        "levels": _levels(draws),
+        "tasks": draws["task_id"].n_unique(),
+        "families": draws["family"].n_unique(),
         "unranked": why_unranked(rows),
         "leaderboard": [{"rank": row.rank, **group_json(row.group)} for row in rows],
         "by_batch": [group_json(group) for group in by_batch],
         "by_template": [group_json(group) for group in by_template],
         "by_level": [group_json(group) for group in by_level],
-        "verdicts": _verdicts(listed),
+        "verdicts": _verdicts(draws),
     }
 
 
@@ -143,21 +146,23 @@ def derived_cost(cost: Cost) -> dict[str, float | None]:
     return per_sample | {f"{name}_per_solved": cost.per_solved(amount) for name, amount in amounts.items()}
 
 
-def _verdicts(listed: Sequence[Sample]) -> list[dict[str, Any]]:
-    counts: dict[tuple[str, str, str], tuple[Counter[str], Counter[str]]] = {}
-    for sample in listed:
-        first, final = counts.setdefault((sample.model, sample.batch, sample.task_id), (Counter(), Counter()))
-        first[outcome(sample.attempts[0]) if sample.attempts else UNSCORED] += 1
-        final[sample.final] += 1
+def _levels(draws: pl.DataFrame) -> list[str]:
+    found: list[str] = draws.filter(pl.col("sid").is_not_null())["level"].unique().sort().to_list()
+    return found
+
+
+def _verdicts(draws: pl.DataFrame) -> list[dict[str, Any]]:
+    keys = ("model", "batch", "task_id")
+    counts = draws.group_by(keys).agg(
+        first=pl.col("first_outcome").value_counts(), final=pl.col("final").value_counts()
+    )
     return [
         {
-            "model": model,
-            "batch": batch,
-            "task_id": task_id,
-            "first": dict(sorted(first.items())),
-            "final": dict(sorted(final.items())),
+            **{name: row[name] for name in keys},
+            "first": dict(sorted((one["first_outcome"], one["count"]) for one in row["first"])),
+            "final": dict(sorted((one["final"], one["count"]) for one in row["final"])),
         }
-        for (model, batch, task_id), (first, final) in sorted(counts.items())
+        for row in counts.sort(keys).iter_rows(named=True)
     ]
 
 
