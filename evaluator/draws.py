@@ -41,7 +41,10 @@ def attempts_of(ledger: Ledger) -> pl.DataFrame:
     `held` is whether the script that holds after the attempt is a success: the last one there is.
     `delta` is its change, `position` counts calls beyond the first, `rounds` repair rounds.
     """
-    rows = ledger.attempts.filter(pl.col("arm") == str(Arm.REPAIR)).with_columns(
+    rows = ledger.attempts
+    if len(rows) and (rows["arm"] != str(Arm.REPAIR)).any():
+        rows = rows.filter(pl.col("arm") == str(Arm.REPAIR))
+    rows = rows.with_columns(
         # Sums over the whole table, less what stood before the trajectory: quicker than sums per group.
         number=pl.int_range(pl.len()),
         all_rounds=pl.col("round").cast(pl.Int64).cum_sum(),

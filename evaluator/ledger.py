@@ -31,10 +31,10 @@ _COLUMNS: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
     "basis": pl.String,
     "level": pl.String,
     "replied": pl.Boolean,
-    "reply": pl.String,  # hash of the reply
+    "reply": pl.UInt64,  # equal for equal replies
     "cold": pl.Boolean,  # drawn at temperature 0
     "has_code": pl.Boolean,
-    "mark": pl.String,  # equal for scripts that differ in layout alone
+    "mark": pl.UInt64,  # equal for scripts that differ in layout alone
     "raw_compiles": pl.Boolean,
     "compiled": pl.Boolean,  # in the sandbox
     "verdict": pl.String,
@@ -45,7 +45,7 @@ _COLUMNS: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
     "success": pl.Boolean,
     "unscored": pl.Boolean,
     "holdout_passed": pl.Boolean,  # null where the holdout had no say
-    "passed_tests": pl.List(pl.String),
+    "passed_tests": pl.List(pl.UInt64),
     "suspicious": pl.List(pl.String),
     "ended": pl.Boolean,
     "truncated": pl.Boolean,
@@ -54,6 +54,7 @@ _COLUMNS: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
     "sandbox_s": pl.Float64,
 }
 ROWS: Final = pl.Schema(_COLUMNS)
+_HASHED: Final = ("reply", "mark")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,11 +76,17 @@ def ledger_of(run: RunData | Ledger) -> Ledger:
         return run
     if "ledger" not in run.derived:
         rows = [_row(run, attempt) for attempt in run.attempts]
-        run.derived["ledger"] = Ledger(
-            manifest=run.manifest, attempts=standing(pl.DataFrame(rows, schema=ROWS))
-        )
+        run.derived["ledger"] = Ledger(manifest=run.manifest, attempts=standing(_frame(rows)))
     found: Ledger = run.derived["ledger"]
     return found
+
+
+def _frame(rows: list[dict[str, Any]]) -> pl.DataFrame:
+    texts = _COLUMNS | dict.fromkeys(_HASHED, pl.String) | {"passed_tests": pl.List(pl.String)}
+    frame = pl.DataFrame(rows, schema=texts)
+    return frame.with_columns(
+        *(pl.col(name).hash() for name in _HASHED), pl.col("passed_tests").list.eval(pl.element().hash())
+    )
 
 
 def standing(rows: pl.DataFrame) -> pl.DataFrame:
@@ -88,16 +95,19 @@ def standing(rows: pl.DataFrame) -> pl.DataFrame:
     Of two lines for one call the later counts, and lines of later calls that came before it do not
     (as in `evaluator.rundata.trajectories`).
     """
-    ordered = rows.with_row_index("line").sort([*KEY, "line"])
-    ordered = ordered.with_columns(_new_trajectory().cum_sum().alias("sid"))
-    out_of_order = ordered.select(
+    # One name for all: of a million rows no copy is kept for longer than it takes to make the next.
+    rows = rows.with_row_index("line").sort([*KEY, "line"])
+    rows = rows.with_columns(_new_trajectory().cum_sum().alias("sid"))
+    out_of_order = rows.select(
         (pl.col("sid").eq(pl.col("sid").shift()) & (pl.col("call_no") <= pl.col("call_no").shift())).any()
     ).item()
     if out_of_order:
         overruled = pl.col("call_no").reverse().cum_min().shift().reverse().over("sid") <= pl.col("call_no")
-        ordered = ordered.filter(~overruled.fill_null(value=False))
-    begun = ordered.filter(pl.col("call_no").first().over("sid") == 0) if len(ordered) else ordered
-    return begun.with_columns(
+        rows = rows.filter(~overruled.fill_null(value=False))
+    begun = pl.col("call_no").first().over("sid") == 0
+    if not rows.select(begun.all()).item():
+        rows = rows.filter(begun)
+    return rows.with_columns(
         first=pl.col("sid").ne(pl.col("sid").shift()).fill_null(value=True),
         last=pl.col("sid").ne(pl.col("sid").shift(-1)).fill_null(value=True),
     ).drop("line")

@@ -74,15 +74,16 @@ def read_ledger(folder: Path) -> Ledger:
     """
     manifest = read_manifest(folder)
     try:
-        rows = _attempts(folder)
-    except pl.exceptions.PolarsError:
+        return Ledger(manifest=manifest, attempts=standing(_attempts(folder)))
+    except (_OtherVersion, pl.exceptions.PolarsError):
         return ledger_of(load_run(folder))
-    if rows is None:
-        return ledger_of(load_run(folder))
-    return Ledger(manifest=manifest, attempts=standing(rows))
 
 
-def _attempts(folder: Path) -> pl.DataFrame | None:
+class _OtherVersion(Exception):
+    """A line was not written by this schema: the records say which."""
+
+
+def _attempts(folder: Path) -> pl.DataFrame:
     attempts, completions = _lines(folder / ATTEMPTS, _ATTEMPT), _lines(folder / COMPLETIONS, _COMPLETION)
     if attempts is None:
         return ROWS.to_frame()
@@ -90,12 +91,16 @@ def _attempts(folder: Path) -> pl.DataFrame | None:
     named = attempts.with_columns(completion=pl.when(key.is_not_null()).then(key.hash())).drop(
         "completion_key"
     )
-    rows = named.with_columns(_judged()).with_columns(_derived()).collect(engine="streaming")
+    wanted = ["schema_version", "completion", *(name for name in ROWS if name not in _OF_REPLY)]
+    rows = named.with_columns(_judged()).with_columns(_derived()).select(wanted).collect(engine="streaming")
     replies = _replies(completions) if completions is not None else _NO_REPLIES
     versions = {*rows["schema_version"].unique(), *replies["schema_version"].unique()}
     if versions - {SCHEMA_VERSION}:
-        return None
+        raise _OtherVersion
     return rows.join(replies, on="completion", how="left", maintain_order="left").select(_spent())
+
+
+_OF_REPLY: Final = ("tokens", "model_s", "cold")
 
 
 def _lines(path: Path, shape: pl.Struct) -> pl.LazyFrame | None:
@@ -170,8 +175,8 @@ def _judged() -> list[pl.Expr]:
         pl.coalesce(
             pl.col("shown").struct.field("exception").struct.field("exc_type"), failed.list.first()
         ).alias("exc_type"),
-        tests.list.eval(pl.element().filter(good).struct.field("id"))
-        .fill_null(pl.lit([], dtype=pl.List(pl.String)))
+        tests.list.eval(pl.element().filter(good).struct.field("id").hash())
+        .fill_null(pl.lit([], dtype=pl.List(pl.UInt64)))
         .alias("passed_tests"),
         (
             pl.col("shown").struct.field("wall_s").fill_null(0.0)
@@ -196,6 +201,7 @@ def _derived() -> list[pl.Expr]:
     heard = pl.col("has_holdout").fill_null(value=False) & holdout.is_not_null() & ~pl.col("unscored")
     syntax = script.field("syntax_sha256").fill_null("")
     return [
+        pl.col("reply_sha256").hash().alias("reply"),
         words.alias("outcome"),
         verdict.replace_strict(OF_VERDICT, default=by_exception).alias("failure"),
         (pl.col("shown").struct.field("compiled").is_not_null() & verdict.is_in(RAN)).alias("ran"),
@@ -203,7 +209,7 @@ def _derived() -> list[pl.Expr]:
         pl.col("kind").is_in([str(CallKind.REPAIR), str(CallKind.FRESH)]).alias("round"),
         pl.col("completion").is_not_null().alias("replied"),
         (script.field("outcome") != str(CleanOutcome.NO_CODE)).alias("has_code"),
-        pl.when(syntax == "").then(script.field("sha256")).otherwise(syntax).alias("mark"),
+        pl.when(syntax == "").then(script.field("sha256")).otherwise(syntax).hash().alias("mark"),
         script.field("raw_compiles").fill_null(value=False).alias("raw_compiles"),
         pl.col("shown").struct.field("compiled").struct.field("ok").fill_null(value=False).alias("compiled"),
         pl.col("stop").is_not_null().alias("ended"),
@@ -220,6 +226,5 @@ def _spent() -> list[pl.Expr]:
         "truncated": pl.col("truncated") | pl.col("cut").fill_null(value=False),
         "model_s": pl.col("seconds").fill_null(0.0),
         "cold": pl.col("cold").fill_null(value=False),
-        "reply": pl.col("reply_sha256"),
     }
     return [extra.get(name, pl.col(name)).cast(kind).alias(name) for name, kind in ROWS.items()]
