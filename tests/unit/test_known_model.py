@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
-from evaluator.metrics import Group, groups
+from evaluator.metrics import Group, groups, pass_at_k
 from repair.llm import Arm
 from repair.outcome import Verdict
 from sandbox.types import TestOutcome, TestRecord
 
-FAILED = Verdict.TESTS_FAILED
+P, F = Verdict.PASSED, Verdict.TESTS_FAILED
+FAILED = F
 MENDS = {"syntax": 0.7, "name": 0.55, "assertion": 0.3, "time": 0.15}
 """Chance that one more call mends a failure of this class."""
 SHARES = {"syntax": 0.25, "name": 0.2, "assertion": 0.4, "time": 0.15}
@@ -100,3 +101,52 @@ def test_the_advantage_over_asking_again_is_recovered(simulated: Group) -> None:
     assert advantage.low < 100 * (by_repair - by_drawing) < advantage.high
     assert simulated.control.by_calls.fair == simulated.control.by_calls.oracle
     assert simulated.control.by_calls.censored == 0
+
+
+PUBLISHED = {
+    # Passes of 10 samples for each of 164 tasks (X: all 10), as published in the README of
+    # github.com/jamesmurdza/humaneval-results; pass@1, 2, 3, 5 and 10 of these tables.
+    "gpt-3.5-turbo": (
+        "X4XXXXXXXXXXXXXXXXXXXXXXXXXXXXXX0XXX9XX2X0XXXXXXXXXXXX0XXXXXXXXXX6X8X67XXX2075XXX8"
+        "X47XXX9XX0X1X0XX7X0XX2XXXX0X19X0X2XX20001XX00180010098X0X87X0XX0X9XXXXX7X0XXX5XXX0",
+        (0.77, 0.805, 0.82, 0.837, 0.86),
+    ),
+    "gpt-4": (
+        "X6XXXXXXX0XXXXXXXXXXXXXXXXXXXXXX3XXXXXXXX6XXXXXXXXXXXXX0XXXXXXXX9XXXXXXXXX8X85XXXX"
+        "X00XX0XXX0X0XXXXXXXXXXX93X1XXXXXX0XX140XXXXX58620X0X0XX99X59XXX0X08XX9X5X0XXXX5XX8",
+        (0.848, 0.877, 0.889, 0.9, 0.909),
+    ),
+    "codellama-34b-instruct": (
+        "X0XXXX0X0X09XXXXXXX90XXX0X0XXXXX00XX0010X0XX0X4XXXX2XX2XXXX0XX0000X09040X0100010X0"
+        "XX26X6100070200X000000758X0000X040X00008X19009X0000000X0X000XX900000X5X100404000X0",
+        (0.451, 0.483, 0.499, 0.518, 0.543),
+    ),
+}
+
+
+@pytest.mark.parametrize("model", PUBLISHED)
+def test_pass_at_k_of_published_runs(model: str) -> None:
+    """10 samples of 164 tasks give the known answers for three published models."""
+    marks, expected = PUBLISHED[model]
+    counts = [10 if mark == "X" else int(mark) for mark in marks]
+
+    actual = [sum(pass_at_k(10, count, k) for count in counts) / len(counts) for k in (1, 2, 3, 5, 10)]
+
+    assert len(counts) == 164
+    assert [round(value, 3) for value in actual] == pytest.approx(expected, abs=0.0006)
+
+
+def test_a_published_run_through_the_journal(builder: Any) -> None:
+    """The same from records of samples; the interval is that of 164 tasks, not of 1,640 draws."""
+    marks, expected = PUBLISHED["gpt-3.5-turbo"]
+    for task, mark in enumerate(marks):
+        passes = 10 if mark == "X" else int(mark)
+        for sample in range(10):
+            builder.sample("m", f"b/t{task}", [P if sample < passes else F], sample=sample)
+
+    group = groups(builder.build())[0]
+
+    found = [group.pass_at_1, *(group.pass_at_k[k] for k in (2, 3, 5, 10))]
+    assert [rate.value for rate in found] == pytest.approx(expected, abs=0.0006)
+    # A bootstrap over tasks gives [.709, .826]; draws taken as independent would give .749 … .790.
+    assert (group.pass_at_1.low, group.pass_at_1.high) == pytest.approx((0.709, 0.826), abs=0.012)
