@@ -145,7 +145,8 @@ def rate_interval(sample: Cells) -> Interval:
     if sample.families < _FEWEST_CLUSTERS:
         return UNKNOWN
     # With few families that hold several draws each, their correlation is little more than a guess.
-    guessed = sample.families < _MANY_CLUSTERS and bool((sample.by_family(sample.draws) > 1).any())
+    seen = sample.mean * (1 - sample.mean) > _NO_SPREAD
+    guessed = seen and sample.families < _MANY_CLUSTERS and bool((sample.by_family(sample.draws) > 1).any())
     quantile = t_quantile(sample.families) if guessed else QUANTILE
     low, high = wilson(sample.mean, effective_n(sample), quantile)
     return Interval(low=low, high=high, method="wilson, clustered")

@@ -11,12 +11,14 @@ from evaluator.metrics import BASES, Group, Row, groups, leaderboard, why_unrank
 from evaluator.report.figures import (
     ABSENT,
     THIN_SPACE,
+    equal_budgets,
     lift_text,
     number,
     percent,
     rate_text,
     tokens_text,
     unscored_text,
+    yields_of,
 )
 from evaluator.report.notes import levels, notes
 from evaluator.report.words import BASIS_TITLES, DEMO_BANNER, LEVEL_NOTES
@@ -56,6 +58,7 @@ def final_table(run: RunData, console: Console) -> None:
             _leaderboard(console, rows)
             if len(graded) > 1:
                 _by_level(console, [group for group in by_level if group.basis == basis])
+            _repairs(console, [row.group for row in rows])
             for level in graded:
                 _line(console, LEVEL_NOTES[level], "dim")
             _line(console, why_unranked(rows), "yellow")
@@ -69,6 +72,20 @@ def _by_level(console: Console, of_basis: Sequence[Group]) -> None:
         rates = f"pass@1 {rate_text(group.pass_at_1)}, after repair {rate_text(group.after_repair)}"
         where = f"{group.model} at level {', '.join(group.levels) or 'none'}"
         _line(console, f"{where}: {rates} ({group.tasks} tasks)", "")
+
+
+def _repairs(console: Console, listed: Sequence[Group]) -> None:
+    for group in listed:
+        best = [
+            f"{failure} {percent(one.mended.value)} of {one.mended.N}"
+            for failure, one in yields_of(group).items()
+        ]
+        if best:
+            _line(console, f"{group.model}: calls that mend, by what failed before: {', '.join(best)}", "")
+        for budget, equal in equal_budgets(group):
+            again = f"asking again {rate_text(equal.fair)}, with an oracle {rate_text(equal.oracle)}"
+            gain = f"advantage of repair {lift_text(equal.advantage)} points"
+            _line(console, f"{group.model}: at equal {budget} {again}; {gain}", "")
 
 
 def _banner(run: RunData, console: Console) -> None:
