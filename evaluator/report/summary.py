@@ -143,7 +143,8 @@ def derived_cost(cost: Cost) -> dict[str, float | None]:
         "sandbox_s": cost.sandbox_s,
     }
     per_sample = {f"{name}_per_sample": cost.per_sample(amount) for name, amount in amounts.items()}
-    return per_sample | {f"{name}_per_solved": cost.per_solved(amount) for name, amount in amounts.items()}
+    per_solved = {f"{name}_per_solved": cost.per_solved(amount) for name, amount in amounts.items()}
+    return per_sample | per_solved | {"repair_tokens_per_solved": cost.repair_tokens_per_solved}
 
 
 def _levels(draws: pl.DataFrame) -> list[str]:
