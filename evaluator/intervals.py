@@ -171,8 +171,9 @@ def share_interval(values: Floats, family: Ints) -> Interval:
 def difference_interval(values: Floats, family: Ints, least: float = 1.0) -> tuple[Interval, float]:
     """Interval for a mean of paired differences within -1 … 1, one per cell, and its standard error.
 
-    Two families are added, one that gains and one that loses as much as any did (at least `least`, what
-    one draw is worth): an adjusted Wald interval with Student's t.
+    Two families are added, one that gains and one that loses as much as any did: an adjusted Wald interval.
+    They gain and lose no less than the root of `least`, what one draw is worth: between one draw of a task
+    and all of them. The quantile is Student's t, but for single draws of unrelated tasks, as in the paper.
     """
     families = int(family.max()) + 1
     if families < _FEWEST_CLUSTERS:
@@ -180,15 +181,20 @@ def difference_interval(values: Floats, family: Ints, least: float = 1.0) -> tup
     sums = np.bincount(family, weights=values, minlength=families)
     sizes = np.bincount(family, minlength=families).astype(np.float64)
     typical = sizes.mean()
-    size = max(least, float(np.abs(sums / sizes).max())) * typical
+    size = max(math.sqrt(least), float(np.abs(sums / sizes).max())) * typical
     sums, sizes = np.append(sums, [size, -size]), np.append(sizes, [typical, typical])
     centre = float(sums.sum() / sizes.sum())
     residuals = (sums - centre * sizes) / sizes.sum()
     error = math.sqrt(float(residuals @ residuals))
-    half = t_quantile(families) * error
+    single = least >= 1 and families == len(values)
+    half = (QUANTILE if single else t_quantile(families)) * error
     low, high = max(-1.0, centre - half), min(1.0, centre + half)
     mean = float(values.mean())
-    interval = Interval(low=min(low, mean), high=max(high, mean), method="adjusted Wald, clustered, t")
+    interval = Interval(
+        low=min(low, mean),
+        high=max(high, mean),
+        method="adjusted Wald" if single else "adjusted Wald, clustered, t",
+    )
     return interval, error
 
 

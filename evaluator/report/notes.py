@@ -81,3 +81,11 @@ def _repeat_notes(run: RunData | Ledger) -> list[str]:
 def levels(listed: Iterable[Sample]) -> list[str]:
     """Return the levels of grading that these samples were judged at, sorted."""
     return sorted({sample.level for sample in listed if sample.attempts})
+
+
+def levels_of(run: RunData | Ledger, basis: str) -> list[str]:
+    """Return the levels of grading that samples of one basis were judged at, sorted."""
+    draws, _ = tables(ledger_of(run))
+    judged = draws.filter(pl.col("basis") == basis, pl.col("sid").is_not_null())
+    found: list[str] = judged["level"].unique().sort().to_list()
+    return found

@@ -79,6 +79,12 @@ def write_reports(run: RunData, folder: Path) -> list[Path]:
     return [_write(folder / name, content) for name, content in texts.items()]
 
 
+def write_summary(ledger: Ledger, folder: Path) -> Path:
+    """Write summary.json alone."""
+    text = json.dumps(summarise(ledger), indent=1, sort_keys=True) + "\n"
+    return _write(folder / "summary.json", text.encode())
+
+
 def _write(path: Path, content: bytes) -> Path:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     temporary = Path(name)

@@ -4,8 +4,10 @@ import json
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from polars.testing import assert_frame_equal
 
+from evaluator.commands.report import command as report
 from evaluator.errors import JournalProblem, RunIncompatible
 from evaluator.journal import ATTEMPTS, COMPLETIONS, Journal
 from evaluator.ledger import ledger_of
@@ -131,3 +133,18 @@ def test_a_run_without_attempts_has_an_empty_table(builder: Any, tmp_path: Any) 
 
     assert (group.planned, group.scored) == (1, 0)
     assert groups(run) == (group,)
+
+
+def test_a_summary_alone_is_the_same_summary(builder: Any, tmp_path: Any) -> None:
+    """`report --summary-only` reads no record and writes the same numbers."""
+    folder = written(everything(builder), tmp_path / "run")
+    call = CliRunner().invoke
+
+    assert call(report, [str(folder)]).exit_code == 0
+    whole = (folder / "summary.json").read_text()
+    (folder / "summary.json").unlink()
+    said = call(report, [str(folder), "--summary-only"])
+
+    assert said.exit_code == 0
+    assert "pass@1" in said.output
+    assert (folder / "summary.json").read_text() == whole
