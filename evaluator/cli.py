@@ -18,6 +18,7 @@ EXIT_THRESHOLD, EXIT_USAGE, EXIT_OURS, EXIT_INTERRUPTED = 1, 2, 3, 130
 _COMMANDS: Mapping[str, tuple[str, str]] = {
     "bench": ("evaluator.commands.bench", "Run tasks on models, with repairs, and report."),
     "clean": ("evaluator.commands.clean", "Say what the cleaner makes of replies, and why."),
+    "compare": ("evaluator.commands.compare", "Compare two runs, or the models of one, task by task."),
     "doctor": (
         "evaluator.commands.doctor",
         "Say whether this machine is fit, with a mend for each finding.",

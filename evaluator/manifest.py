@@ -26,7 +26,9 @@ _PACKAGES = (
     "structlog",
     "pydantic",
     "numpy",
+    "polars",
     "scipy",
+    "statsmodels",
     "matplotlib",
 )
 REDACTED = "redacted"

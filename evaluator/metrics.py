@@ -7,63 +7,30 @@ control arm enters none.
 """
 
 import math
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
+import numpy as np
+import polars as pl
+
+from evaluator.control import Control, control_numbers
 from evaluator.curves import Point, calls_curve, rounds_curve, tokens_curve
-from evaluator.intervals import Observations, curve_intervals, difference_interval, observe
-from evaluator.rates import Member, Rate, rate
-from evaluator.records import AttemptRecord, Basis
-from evaluator.results import HOLDOUT_FAILED, UNSCORED, Sample, accepted, outcome, samples, truncated
+from evaluator.differences import Lift, lift, numbered
+from evaluator.draws import tables
+from evaluator.intervals import share_interval
+from evaluator.ledger import Ledger, ledger_of
+from evaluator.rates import Rate, rate
+from evaluator.records import Basis
+from evaluator.repairs import Repairs, repair_numbers
+from evaluator.results import HOLDOUT_FAILED
 from evaluator.rundata import RunData
+from evaluator.spending import Cost, cost_of
 
 UNSCORED_LIMIT: Final = 0.02
 """Above this share of unscored samples models are not ranked."""
 BASES: Final[tuple[Basis, ...]] = ("own", "model-written", "program")
 _PASS_AT: Final = (2, 3, 5, 10, 20, 50, 100)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lift:
-    """Success after repair minus success of the first call, in points (hundredths), same samples."""
-
-    points: float | None
-    low: float
-    high: float
-    n: int
-    """Samples gained minus samples lost."""
-    N: int
-    gained: int
-    lost: int
-    method: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cost:
-    """What the scored samples of a group cost. Times in seconds; None where a ratio has no meaning.
-
-    Per solved task = total over all scored samples divided by the samples solved in the end.
-    """
-
-    samples: int
-    solved: int
-    calls: int
-    tokens: int
-    calls_without_usage: int
-    """Calls whose tokens the server did not report: with any, `tokens` is a lower bound."""
-    model_s: float
-    sandbox_s: float
-
-    def per_sample(self, amount: float) -> float | None:
-        """Share an amount among the samples."""
-        return amount / self.samples if self.samples else None
-
-    def per_solved(self, amount: float) -> float | None:
-        """Share an amount among the samples that were solved."""
-        return amount / self.solved if self.solved else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +73,10 @@ class Group:
     suspicious_samples: int
     suspicious_successes: int
     """Of those samples, the ones whose script that held is a success and is flagged itself."""
+    repairs: Repairs | None
+    """What repairs do, by class of failure and by round; None for groups too small to ask."""
+    control: Control | None
+    """Repair against asking again; None where the run has no control arm."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,62 +105,71 @@ def unscored_share(group: Group) -> float:
     return group.unscored / group.planned if group.planned else 0.0
 
 
-def groups(run: RunData, *, by: str | None = None) -> tuple[Group, ...]:
+def groups(run: RunData | Ledger, *, by: str | None = None) -> tuple[Group, ...]:
     """Compute all numbers per basis and model, and per `by` (batch, template or level) if given; sorted."""
-
-    def key(sample: Sample) -> tuple[int, str, str]:
-        return (BASES.index(sample.basis), sample.model, str(getattr(sample, by)) if by else "")
-
-    # Batches and levels get no curves of their own: too few tasks for a band worth drawing.
-    return tuple(
-        group_numbers(run, tuple(members), by=by, curves=by in {None, "template"})
-        for _, members in groupby(sorted(samples(run), key=key), key=key)
-    )
+    key = f"groups by {by}"
+    if key not in run.derived:
+        run.derived[key] = tuple(_groups(ledger_of(run), by))
+    known: tuple[Group, ...] = run.derived[key]
+    return known
 
 
-def group_numbers(
-    run: RunData, members: Sequence[Sample], *, by: str | None = None, curves: bool = True
-) -> Group:
-    """Compute all numbers of some samples of one model and one basis.
+def _groups(ledger: Ledger, by: str | None) -> Iterator[Group]:
+    draws, attempts = tables(ledger)
+    if by == "template" and draws["template"].n_unique() == 1:
+        # The same samples, and so the same numbers.
+        yield from (replace(group, template=draws["template"][0]) for group in groups(ledger))
+        return
+    keys = ["basis", "model", *([by] if by else [])]
+    parts = draws.partition_by(keys, as_dict=True, maintain_order=True)
+    whole = len(parts) == 1
+    for key in sorted(parts, key=lambda key: (BASES.index(key[0]), *key[1:])):
+        members = parts[key]
+        theirs = attempts if whole else attempts.join(members.select("sid"), on="sid", how="semi")
+        yield group_numbers(ledger, members, theirs, by=by)
 
-    Raises:
-        ValueError: there are no samples, or they are of several models or bases.
-    """
-    if len({(member.model, member.basis) for member in members}) != 1:
-        raise ValueError("a group holds samples of one model and one basis")
-    scored = [member for member in members if member.scored]
-    first = _first_rate(members)
+
+def group_numbers(ledger: Ledger, draws: pl.DataFrame, attempts: pl.DataFrame, *, by: str | None) -> Group:
+    """Compute all numbers of some draws of one model and one basis; `attempts` are theirs."""
+    scored, known = draws.filter("scored"), attempts.filter("scored")
+    first, whole = pl.col("first_scored"), by in {None, "template"}
+
+    def first_rate(hit: pl.Expr) -> Rate:
+        return rate(draws, pl.when(first).then(hit))
+
+    fact = draws.row(0, named=True)
+    levels = draws.filter(pl.col("level") != "")["level"].unique().sort().to_list()
     return Group(
-        basis=members[0].basis,
-        model=members[0].model,
-        batch=members[0].batch if by == "batch" else None,
-        template=members[0].template if by == "template" else None,
-        levels=tuple(sorted({member.level for member in members if member.level})),
-        tasks=len({member.task_id for member in members}),
-        families=len({member.family for member in members}),
-        planned=len(members),
+        basis=fact["basis"],
+        model=fact["model"],
+        batch=fact["batch"] if by == "batch" else None,
+        template=fact["template"] if by == "template" else None,
+        levels=tuple(levels),
+        tasks=draws["task_id"].n_unique(),
+        families=draws["family_no"].n_unique(),
+        planned=len(draws),
         scored=len(scored),
-        unscored=len(members) - len(scored),
-        pass_at_1=first(lambda attempt: attempt.success),
-        pass_at_k=_pass_at_ks(members),
-        after_repair=rate([_member(m, hit=m.success if m.scored else None) for m in members]),
-        lift=_lift(scored),
-        raw_parse=first(lambda attempt: attempt.script.raw_compiles),
-        clean_parse=first(_compiled),
-        only_after_cleaning=first(lambda attempt: attempt.success and not attempt.script.raw_compiles),
-        truncated=first(
-            lambda attempt: truncated(attempt, run.completions.get(attempt.completion_key or ""))
-        ),
-        false_accepts=_false_accepts(scored),
-        cost=_cost(scored),
-        by_calls=calls_curve(scored) if curves else (),
-        by_rounds=rounds_curve(scored) if curves else (),
-        by_tokens=tokens_curve(scored) if curves else (),
-        first_outcomes=_count(outcome(m.attempts[0]) if m.attempts else UNSCORED for m in members),
-        final_outcomes=_count(member.final for member in members),
-        suspicious=_count(flag for member in members for flag in member.suspicious),
-        suspicious_samples=sum(bool(member.suspicious) for member in members),
-        suspicious_successes=sum(_suspicious_success(member) for member in members),
+        unscored=len(draws) - len(scored),
+        pass_at_1=first_rate(pl.col("first_success")),
+        pass_at_k=_pass_at_ks(draws),
+        after_repair=rate(draws, pl.when("scored").then(pl.col("success"))),
+        lift=lift(scored, "first_success", "success"),
+        raw_parse=first_rate(pl.col("raw_compiles")),
+        clean_parse=first_rate(pl.col("compiled")),
+        only_after_cleaning=first_rate(pl.col("first_success") & ~pl.col("raw_compiles")),
+        truncated=first_rate(pl.col("truncated")),
+        false_accepts=rate(scored.filter(pl.col("held_accepted")), pl.col("held_outcome") == HOLDOUT_FAILED),
+        cost=cost_of(scored, known),
+        by_calls=calls_curve(known) if whole else (),
+        by_rounds=rounds_curve(known) if whole else (),
+        by_tokens=tokens_curve(known) if whole else (),
+        first_outcomes=_counts(draws["first_outcome"]),
+        final_outcomes=_counts(draws["final"]),
+        suspicious=_counts(draws["suspicious"].list.explode(keep_nulls=False, empty_as_null=False)),
+        suspicious_samples=int((draws["suspicious"].list.len() > 0).sum()),
+        suspicious_successes=draws.filter(pl.col("success") & pl.col("held_suspicious")).height,
+        repairs=repair_numbers(known) if whole else None,
+        control=control_numbers(ledger, scored) if whole else None,
     )
 
 
@@ -227,98 +207,28 @@ def _or(value: float | None) -> float:
     return -1.0 if value is None else round(value, 9)
 
 
-def _compiled(attempt: AttemptRecord) -> bool:
-    return attempt.shown is not None and attempt.shown.compiled.ok
+def _counts(words: pl.Series) -> dict[str, int]:
+    counted = words.rename("word").value_counts().sort("word")
+    return dict(zip(counted["word"].to_list(), counted["count"].to_list(), strict=True))
 
 
-def _member(sample: Sample, *, hit: bool | None) -> Member:
-    return Member(hit=hit, cell=sample.cell, family=sample.family)
-
-
-def _first_rate(members: Sequence[Sample]) -> Callable[[Callable[[AttemptRecord], bool]], Rate]:
-    def of(holds: Callable[[AttemptRecord], bool]) -> Rate:
-        return rate([_member(m, hit=holds(m.attempts[0]) if m.first_scored else None) for m in members])
-
-    return of
-
-
-def _false_accepts(scored: Sequence[Sample]) -> Rate:
-    kept = [(sample, sample.held) for sample in scored]
-    return rate(
-        [
-            _member(sample, hit=outcome(last) == HOLDOUT_FAILED)
-            for sample, last in kept
-            if last is not None and accepted(last)
-        ]
+def _pass_at_ks(draws: pl.DataFrame) -> dict[int, Rate]:
+    counts = draws.group_by("cell", maintain_order=True).agg(
+        pl.col("family_no").first(),
+        n=pl.col("first_scored").sum().cast(pl.Int64),
+        c=(pl.col("first_scored") & pl.col("first_success")).sum().cast(pl.Int64),
     )
+    smallest = int(str(counts["n"].min()))
+    return {k: _pass_at(counts, k) for k in _PASS_AT if k <= smallest}
 
 
-def _lift(scored: Sequence[Sample]) -> Lift:
-    changes = [float(s.success) - float(s.attempts[0].success) for s in scored]
-    gained, lost = changes.count(1.0), changes.count(-1.0)
-    if not scored:
-        return Lift(
-            points=None, low=-100.0, high=100.0, n=0, N=0, gained=0, lost=0, method="none: no samples"
-        )
-    paired = _observed(scored, changes)
-    interval = difference_interval(paired)
-    return Lift(
-        points=100 * paired.mean,
-        low=100 * interval.low,
-        high=100 * interval.high,
-        n=gained - lost,
-        N=len(scored),
-        gained=gained,
-        lost=lost,
-        method=interval.method,
-    )
-
-
-def _observed(members: Sequence[Sample], values: Sequence[float]) -> Observations:
-    return observe(values, [m.cell for m in members], [m.family for m in members])
-
-
-def _cost(scored: Sequence[Sample]) -> Cost:
-    spent = [one for sample in scored for one in sample.spent]
-    return Cost(
-        samples=len(scored),
-        solved=sum(sample.success for sample in scored),
-        calls=len(spent),
-        tokens=sum(one.tokens or 0 for one in spent),
-        calls_without_usage=sum(one.tokens is None for one in spent),
-        model_s=sum(one.model_s for one in spent),
-        sandbox_s=sum(one.sandbox_s for one in spent),
-    )
-
-
-def _suspicious_success(sample: Sample) -> bool:
-    return sample.success and sample.held is not None and bool(sample.held.suspicious)
-
-
-def _count(words: Iterable[str]) -> dict[str, int]:
-    return dict(sorted(Counter(words).items()))
-
-
-def _pass_at_ks(members: Sequence[Sample]) -> dict[int, Rate]:
-    known = [member for member in members if member.first_scored]
-    draws = Counter(member.cell for member in known)
-    smallest = min(draws.values()) if set(draws) == {member.cell for member in members} else 0
-    return {k: _pass_at(known, k) for k in _PASS_AT if k <= smallest}
-
-
-def _pass_at(known: Sequence[Sample], k: int) -> Rate:
-    draws = Counter(sample.cell for sample in known)
-    passes = Counter(sample.cell for sample in known if sample.attempts[0].success)
-    family = {sample.cell: sample.family for sample in known}
-    cells = sorted(draws)
-    observed = observe(
-        [pass_at_k(draws[cell], passes[cell], k) for cell in cells], cells, [family[cell] for cell in cells]
-    )
-    interval = curve_intervals(observed, observed.values[:, None])[0]
+def _pass_at(counts: pl.DataFrame, k: int) -> Rate:
+    values = np.asarray([pass_at_k(n, c, k) for n, c in counts.select("n", "c").iter_rows()])
+    interval = share_interval(values, numbered(counts["family_no"]))
     return Rate(
-        value=observed.mean,
-        n=sum(passes.values()),
-        N=len(known),
+        value=round(float(values.mean()), 12),
+        n=int(counts["c"].sum()),
+        N=int(counts["n"].sum()),
         low=interval.low,
         high=interval.high,
         method=f"unbiased pass@k, {interval.method}",

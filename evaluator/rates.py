@@ -1,9 +1,11 @@
 """One rate with its counts, its interval, and its bounds over what could not be scored."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evaluator.intervals import UNKNOWN, observe, rate_interval
+import numpy as np
+import polars as pl
+
+from evaluator.intervals import UNKNOWN, Floats, Ints, cells, rate_interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,42 +32,58 @@ class Rate:
     """The value if all unscored samples had failed, or passed; None where there are none."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
-    """What one sample says about a rate; `hit` is None where it is unscored."""
-
-    hit: bool | None
-    cell: object
-    family: object
+NOTHING = Rate(value=None, n=0, N=0, low=0.0, high=1.0, method="none: nothing scored")
 
 
-def rate(members: Sequence[Member]) -> Rate:
-    """Estimate the rate of hits among the scored members, with its 95 % interval and bounds."""
-    known = [member for member in members if member.hit is not None]
-    unscored = len(members) - len(known)
-    lower, upper = (_filled(members, hit=hit) if unscored else None for hit in (False, True))
-    interval, value = UNKNOWN, None
-    if known:
-        observed = observe(
-            [float(member.hit or False) for member in known],
-            [member.cell for member in known],
-            [member.family for member in known],
-        )
-        interval, value = rate_interval(observed), min(1.0, max(0.0, observed.mean))
+def rate(rows: pl.DataFrame, hit: pl.Expr) -> Rate:
+    """Estimate the rate of hits with its 95 % interval and bounds.
+
+    `rows` have `cell` and `family_no`; `hit` is null for a row that is unscored.
+    """
+    counts = (
+        rows.select("cell", "family_no", hit.alias("hit"))
+        .group_by("cell", maintain_order=True)
+        .agg(pl.col("family_no").first(), n=pl.col("hit").sum(), N=pl.col("hit").count(), all=pl.len())
+    )
+    return counted_rate(counts)
+
+
+def counted_rate(counts: pl.DataFrame) -> Rate:
+    """Estimate a rate from one row per cell: `family_no`, hits `n`, scored `N` and `all` draws."""
+    hits, scored, drawn, family = (
+        counts[name].to_numpy().astype(np.int64) for name in ("n", "N", "all", "family_no")
+    )
+    return rate_of(hits, scored, drawn, family)
+
+
+def rate_of(hits: Ints, scored: Ints, drawn: Ints, family: Ints) -> Rate:
+    """Estimate a rate from counts per cell."""
+    if not drawn.size:
+        return NOTHING
+    unscored = int((drawn - scored).sum())
+    lower, upper = (_mean(hits / drawn), _mean((hits + drawn - scored) / drawn)) if unscored else (None, None)
+    known = scored > 0
+    value, interval = None, UNKNOWN
+    if known.any():
+        sample = cells(hits[known], scored[known], family[known])
+        value, interval = _rounded(sample.mean), rate_interval(sample)
     return Rate(
         value=value,
-        n=sum(member.hit or False for member in known),
-        N=len(known),
+        n=int(hits.sum()),
+        N=int(scored.sum()),
         low=interval.low,
         high=interval.high,
-        method=interval.method if known else "none: nothing scored",
+        method=interval.method if value is not None else NOTHING.method,
         unscored=unscored,
         lower_bound=lower,
         upper_bound=upper,
     )
 
 
-def _filled(members: Sequence[Member], *, hit: bool) -> float:
-    hits = [float(hit if member.hit is None else member.hit) for member in members]
-    filled = observe(hits, [member.cell for member in members], [member.family for member in members])
-    return min(1.0, max(0.0, filled.mean))
+def _mean(shares: Floats) -> float:
+    return _rounded(float(np.mean(shares)))
+
+
+def _rounded(value: float) -> float:
+    # The order of adding must not show.
+    return min(1.0, max(0.0, round(value, 12)))

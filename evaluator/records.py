@@ -88,6 +88,8 @@ class ScriptRecord(BaseModel):
 
     code: BigText | None
     sha256: str
+    syntax_sha256: str = ""
+    """Hash of the syntax tree: equal for scripts that differ in layout alone; empty where there is none."""
     outcome: CleanOutcome
     edits: tuple[Edit, ...] = ()
     raw_compiles: bool = False

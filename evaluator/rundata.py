@@ -1,7 +1,8 @@
 """A run as readers see it: the manifest, and the records that count."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from evaluator.records import AttemptRecord, CompletionRecord, Manifest
 
@@ -36,6 +37,8 @@ class RunData:
     trajectories: tuple[Trajectory, ...]
     completions: Mapping[str, CompletionRecord]
     """By completion key."""
+    derived: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What was worked out of the above once (see `evaluator.ledger.ledger_of`)."""
 
     @property
     def attempts(self) -> tuple[AttemptRecord, ...]:

@@ -170,6 +170,7 @@ def _record(attempt: Attempt, spec: SampleSpec, tools: Tools, notes: _Notes) -> 
         script=ScriptRecord(
             code=script.code,
             sha256=script.sha256,
+            syntax_sha256=script.syntax_sha256,
             outcome=script.outcome,
             edits=script.edits,
             raw_compiles=script.raw_compiles,

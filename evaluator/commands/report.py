@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -9,19 +10,30 @@ from rich.console import Console
 from evaluator.folders import run_folder
 from evaluator.journal import load_run
 
+if TYPE_CHECKING:
+    from evaluator.ledger import Ledger
+    from evaluator.rundata import RunData
+
 
 @click.command("report")
 @click.argument("run", default="latest")
 @click.option("--json", "as_json", is_flag=True, help="Print summary.json instead of the table.")
+@click.option("--summary-only", is_flag=True, help="Write summary.json alone: for runs of any size.")
 @click.option("--runs-dir", type=click.Path(path_type=Path), help="Default: ./runs.")
-def command(run: str, runs_dir: Path | None, *, as_json: bool) -> int:
+def command(run: str, runs_dir: Path | None, *, as_json: bool, summary_only: bool) -> int:
     """Make the reports of RUN (its id, its folder, or `latest`) again and print the final table."""
-    from evaluator.report.summary import summarise, write_reports  # noqa: PLC0415 - loads the statistics
+    from evaluator.ledger_files import read_ledger  # noqa: PLC0415 - loads the statistics
+    from evaluator.report.summary import summarise, write_reports, write_summary  # noqa: PLC0415
     from evaluator.report.table import final_table  # noqa: PLC0415
 
     folder = run_folder(run, runs_dir)
-    data = load_run(folder)
-    written = write_reports(data, folder)
+    if summary_only:
+        ledger = read_ledger(folder)
+        data: RunData | Ledger = ledger
+        written = [write_summary(ledger, folder)]
+    else:
+        records = load_run(folder)
+        data, written = records, write_reports(records, folder)
     if as_json:
         click.echo(json.dumps(summarise(data), indent=1, sort_keys=True))
     else:

@@ -2,8 +2,11 @@
 
 from typing import Final
 
-from evaluator.metrics import Group, Lift
+from evaluator.control import EqualBudget
+from evaluator.differences import Lift
+from evaluator.metrics import Group
 from evaluator.rates import Rate
+from evaluator.repairs import Yield
 
 ABSENT: Final = "\u2013"
 """Shown where there is no number: an en dash."""
@@ -51,6 +54,25 @@ def tokens_text(group: Group) -> str:
     return f"≥ {known}" if group.cost.calls_without_usage and known != ABSENT else known
 
 
+def tokens_range(group: Group) -> str:
+    """Write the interval of tokens per solved task; open above where it is not bounded."""
+    low, high = group.cost.tokens_per_solved_low, group.cost.tokens_per_solved_high
+    return f"[{number(low)}, {'∞' if high is None else number(high)}]" if low is not None else ""
+
+
 def number(value: float | None, *, digits: int = 0) -> str:
     """Write a number with thin groups of thousands, a dash where there is none."""
     return ABSENT if value is None else f"{value:,.{digits}f}".replace(",", THIN_SPACE)
+
+
+def yields_of(group: Group) -> dict[str, Yield]:
+    """Give the yields of a model by class of failure; none where it was never asked to repair."""
+    return {one.failure: one for one in group.repairs.yields} if group.repairs else {}
+
+
+def equal_budgets(group: Group) -> list[tuple[str, EqualBudget]]:
+    """Give the control arm's numbers by what is equal; none where there is no control arm."""
+    if group.control is None:
+        return []
+    both = [("calls", group.control.by_calls), ("tokens", group.control.by_tokens)]
+    return [(budget, equal) for budget, equal in both if equal is not None]

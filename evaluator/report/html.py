@@ -10,9 +10,12 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from evaluator.control import EqualBudget
 from evaluator.curves import Point
+from evaluator.failures import CLASSES
 from evaluator.metrics import BASES, Group, Row, groups, leaderboard, why_unranked
 from evaluator.records import Basis
+from evaluator.repairs import STAGES, Yield
 from evaluator.report import charts, figures, words
 from evaluator.report.cleaning import COLUMNS, CleanedReplies, cleaned_replies
 from evaluator.report.drilldown import MAX_SAMPLES, TaskView, bounded, task_views
@@ -79,6 +82,13 @@ class Section:
     """Empty where all tasks are graded at one level."""
     interval_chart: Markup
     curves: tuple[tuple[str, Markup], ...]
+    repairs: tuple[tuple[Group, Mapping[str, Yield]], ...]
+    """Models with calls beyond the first, and their yields by class of failure."""
+    failures: tuple[str, ...]
+    """Classes of failure that any model was asked to mend."""
+    stages: tuple[str, ...]
+    controls: tuple[tuple[Group, str, EqualBudget], ...]
+    """Models with a control arm, once for each budget."""
     outcomes: tuple[str, ...]
     columns: tuple[tuple[str, str], ...]
     """Model and template of each column of the heat map."""
@@ -123,6 +133,7 @@ def _environment() -> Environment:
         "lift": figures.lift_text,
         "figure": figures.number,
         "tokens": figures.tokens_text,
+        "tokens_range": figures.tokens_range,
         "unscored": figures.unscored_text,
         "sentence": lambda text: text[:1].upper() + text[1:],
         "cut": lambda text, limit=120: clip(str(text)[: 4 * limit], limit),
@@ -146,6 +157,7 @@ def _section(
     colours = _colours(by_model)
     several = len({sample.template for sample in members}) > 1
     columns = sorted({(sample.model, sample.template if several else "") for sample in members})
+    repairs = tuple((row.group, figures.yields_of(row.group)) for row in rows if figures.yields_of(row.group))
     seen = {word for row in rows for word in (*row.group.final_outcomes, *row.group.first_outcomes)}
     return Section(
         basis=basis,
@@ -160,6 +172,12 @@ def _section(
             [row.group for row in rows], [colours[row.group.model] for row in rows], f"{basis}-intervals"
         ),
         curves=tuple(_curves(basis, by_model, colours)),
+        repairs=repairs,
+        failures=tuple(failure for failure in CLASSES if any(failure in found for _, found in repairs)),
+        stages=STAGES,
+        controls=tuple(
+            (row.group, budget, equal) for row in rows for budget, equal in figures.equal_budgets(row.group)
+        ),
         outcomes=tuple(word for word in words.OUTCOMES if word in seen),
         columns=tuple(columns),
         cleaning=tuple(cleaned_replies(members)),

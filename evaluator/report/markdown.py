@@ -4,17 +4,22 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from evaluator.failures import CLASSES
 from evaluator.metrics import BASES, Group, groups, leaderboard, why_unranked
+from evaluator.rates import Rate
 from evaluator.records import Basis
 from evaluator.report.cleaning import COLUMNS, cleaned_replies
 from evaluator.report.figures import (
     ABSENT,
+    equal_budgets,
     lift_text,
     number,
     percent,
     rate_text,
+    tokens_range,
     tokens_text,
     unscored_text,
+    yields_of,
 )
 from evaluator.report.notes import levels, notes
 from evaluator.report.words import BASIS_TITLES, DEMO_BANNER, DEMO_NOTE, LEVEL_NOTES, OUTCOMES
@@ -71,6 +76,9 @@ def _basis(run: RunData, basis: Basis, by_model: Sequence[Group]) -> str:
     parts += ["### Success by calls beyond the first", _curve(of_basis)]
     of_samples = [sample for sample in samples(run) if sample.basis == basis]
     parts += ["### What cleaning made of the replies", _cleaning(of_samples)]
+    parts += ["### Successes of the call after a failure, by class of failure", _yields(of_basis)]
+    parts += ["### What replies beyond the first are worth", _repairs(of_basis)]
+    parts += _controls(of_basis)
     parts += ["### What became of the samples in the end", _outcomes(of_basis)]
     return "\n\n".join(part for part in parts if part)
 
@@ -154,6 +162,68 @@ def _cleaning(listed: Sequence[Sample]) -> str:
         for each in cleaned_replies(listed)
     ]
     return table(head, lines)
+
+
+def _yields(of_basis: Sequence[Group]) -> str:
+    found = [(group, yields_of(group)) for group in of_basis]
+    failures = [failure for failure in CLASSES if any(failure in yields for _, yields in found)]
+    if not failures:
+        return "No call followed a failure."
+    lines = [
+        [escape(group.model), *(_counted(yields[f].mended) if f in yields else ABSENT for f in failures)]
+        for group, yields in found
+    ]
+    return table(["model", *failures], lines)
+
+
+def _repairs(of_basis: Sequence[Group]) -> str:
+    head = ["model", "well-formed", "breaks a passing test", "loses a success", "same again", "seen before"]
+    head += ["false rejects", "tokens/solved", "repair tokens/task it solved"]
+    lines = [
+        [
+            escape(group.model),
+            *map(_counted, (r.well_formed, r.regressions, r.lost, r.no_op, r.cycles, r.false_rejects)),
+            f"{tokens_text(group)} {tokens_range(group)}".strip(),
+            number(group.cost.repair_tokens_per_solved),
+        ]
+        for group in of_basis
+        if (r := group.repairs) is not None
+    ]
+    return table(head, lines)
+
+
+def _controls(of_basis: Sequence[Group]) -> list[str]:
+    lines = [
+        [
+            escape(group.model),
+            budget,
+            rate_text(group.after_repair),
+            rate_text(equal.fair),
+            lift_text(equal.advantage),
+            rate_text(equal.oracle),
+            lift_text(equal.advantage_over_oracle),
+            f"{equal.censored}/{group.control.samples if group.control else 0}",
+        ]
+        for group in of_basis
+        for budget, equal in equal_budgets(group)
+    ]
+    if not lines:
+        return []
+    head = [
+        "model",
+        "equal",
+        "after repair",
+        "again, fair",
+        "advantage",
+        "again, oracle",
+        "over oracle",
+        "censored",
+    ]
+    return ["### Repair against asking again", table(head, lines)]
+
+
+def _counted(rate: Rate) -> str:
+    return ABSENT if rate.value is None else f"{rate_text(rate)} {rate.n}/{rate.N}"
 
 
 def _outcomes(of_basis: Sequence[Group]) -> str:

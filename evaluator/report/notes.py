@@ -3,13 +3,17 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+import polars as pl
+
+from evaluator.draws import tables
+from evaluator.ledger import Ledger, ledger_of
 from evaluator.metrics import UNSCORED_LIMIT, Group, unscored_share
 from evaluator.report.words import BASIS_TITLES
-from evaluator.results import Sample, samples
+from evaluator.results import Sample
 from evaluator.rundata import RunData
 
 
-def notes(run: RunData, by_model: Sequence[Group]) -> list[str]:
+def notes(run: RunData | Ledger, by_model: Sequence[Group]) -> list[str]:
     """List what a reader must know before believing the numbers; the manifest's warnings first."""
     found = list(run.manifest.warnings)
     if run.manifest.finished is None:
@@ -53,30 +57,35 @@ def _unscored_note(group: Group) -> str:
     return f"{group.model}: {group.unscored} of {group.planned} samples are unscored ({share:.1%}{over})."
 
 
-def _repeat_notes(run: RunData) -> list[str]:
-    replies: defaultdict[str, defaultdict[tuple[str, str], list[str]]]
-    replies = defaultdict(lambda: defaultdict(list))
-    cold: set[str] = set()
-    for sample in samples(run):
-        if sample.first_scored:
-            first = sample.attempts[0]
-            replies[sample.model][sample.cell].append(first.reply_sha256)
-            completion = run.completions.get(first.completion_key or "")
-            if completion is not None and completion.sampling.temperature == 0:
-                cold.add(sample.model)
+def _repeat_notes(run: RunData | Ledger) -> list[str]:
+    draws, _ = tables(ledger_of(run))
+    by_cell = (
+        draws.filter("first_scored")
+        .group_by("model", "cell")
+        .agg(n=pl.len(), different=pl.col("reply").n_unique(), cold=pl.col("cold").any())
+    )
+    by_model = by_cell.group_by("model").agg(
+        repeated=(pl.col("n") > 1).sum(),
+        same=((pl.col("n") > 1) & (pl.col("different") < pl.col("n"))).sum(),
+        cold=pl.col("cold").any(),
+    )
     found: list[str] = []
-    for model, cells in sorted(replies.items()):
-        repeated = [hashes for hashes in cells.values() if len(hashes) > 1]
-        same = sum(len(set(hashes)) < len(hashes) for hashes in repeated)
-        if repeated and model in cold:
+    for model, repeated, same, cold in by_model.sort("model").iter_rows():
+        if repeated and cold:
             found.append(f"{model}: several samples per task at temperature 0 are not independent draws.")
         if same:
-            found.append(
-                f"{model}: identical first replies for {same} of {len(repeated)} tasks drawn twice+."
-            )
+            found.append(f"{model}: identical first replies for {same} of {repeated} tasks drawn twice+.")
     return found
 
 
 def levels(listed: Iterable[Sample]) -> list[str]:
     """Return the levels of grading that these samples were judged at, sorted."""
     return sorted({sample.level for sample in listed if sample.attempts})
+
+
+def levels_of(run: RunData | Ledger, basis: str) -> list[str]:
+    """Return the levels of grading that samples of one basis were judged at, sorted."""
+    draws, _ = tables(ledger_of(run))
+    judged = draws.filter(pl.col("basis") == basis, pl.col("sid").is_not_null())
+    found: list[str] = judged["level"].unique().sort().to_list()
+    return found

@@ -3,15 +3,17 @@
 import json
 import os
 import tempfile
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
+import polars as pl
+
+from evaluator.draws import tables
+from evaluator.ledger import Ledger, ledger_of
 from evaluator.metrics import (
     BASES,
-    Cost,
     Group,
     groups,
     leaderboard,
@@ -23,20 +25,22 @@ from evaluator.report.cleaning import cleaned_replies
 from evaluator.report.html import html_report
 from evaluator.report.junit import junit_report
 from evaluator.report.markdown import markdown_report
-from evaluator.report.notes import levels, notes
-from evaluator.results import UNSCORED, Sample, outcome, samples
+from evaluator.report.notes import notes
+from evaluator.results import samples
 from evaluator.rundata import RunData
+from evaluator.spending import Cost
 from repair.llm import Arm
 
 SUMMARY_VERSION: Final = 1
 _DIGITS: Final = 6
 
 
-def summarise(run: RunData) -> dict[str, Any]:
+def summarise(run: RunData | Ledger) -> dict[str, Any]:
     """Make the whole summary: JSON-ready, sorted, the same for the same run."""
+    ledger = ledger_of(run)
     by_model, by_batch, by_template = groups(run), groups(run, by="batch"), groups(run, by="template")
     by_level = groups(run, by="level")
-    listed = samples(run)
+    draws, _ = tables(ledger)
     summary = {
         "type": "summary",
         "schema_version": SUMMARY_VERSION,
@@ -50,12 +54,13 @@ def summarise(run: RunData) -> dict[str, Any]:
                 _of(basis, by_batch),
                 _of(basis, by_template),
                 _of(basis, by_level),
-                [sample for sample in listed if sample.basis == basis],
+                draws.filter(pl.col("basis") == basis),
             )
+            | _cleaning(run, basis)
             for basis in BASES
             if _of(basis, by_model)
         },
-        "control_samples": sum(t.first.arm is Arm.CONTROL for t in run.trajectories),
+        "control_samples": ledger.attempts.filter(pl.col("arm") == str(Arm.CONTROL))["sid"].n_unique(),
     }
     rounded: dict[str, Any] = _rounded(summary)
     return rounded
@@ -75,6 +80,12 @@ def write_reports(run: RunData, folder: Path) -> list[Path]:
         "junit.xml": junit_report(run),
     }
     return [_write(folder / name, content) for name, content in texts.items()]
+
+
+def write_summary(ledger: Ledger, folder: Path) -> Path:
+    """Write summary.json alone."""
+    text = json.dumps(summarise(ledger), indent=1, sort_keys=True) + "\n"
+    return _write(folder / "summary.json", text.encode())
 
 
 def _write(path: Path, content: bytes) -> Path:
@@ -107,21 +118,28 @@ def _basis(
     by_batch: Sequence[Group],
     by_template: Sequence[Group],
     by_level: Sequence[Group],
-    listed: Sequence[Sample],
+    draws: pl.DataFrame,
 ) -> dict[str, Any]:
     rows = leaderboard(by_model)
     return {
-        "levels": levels(listed),
-        "tasks": len({sample.task_id for sample in listed}),
-        "families": len({sample.family for sample in listed}),
+        "levels": _levels(draws),
+        "tasks": draws["task_id"].n_unique(),
+        "families": draws["family"].n_unique(),
         "unranked": why_unranked(rows),
         "leaderboard": [{"rank": row.rank, **group_json(row.group)} for row in rows],
         "by_batch": [group_json(group) for group in by_batch],
         "by_template": [group_json(group) for group in by_template],
         "by_level": [group_json(group) for group in by_level],
-        "verdicts": _verdicts(listed),
-        "cleaning": [asdict(each) for each in cleaned_replies(listed)],
+        "verdicts": _verdicts(draws),
     }
+
+
+def _cleaning(run: RunData | Ledger, basis: Basis) -> dict[str, Any]:
+    """Say what cleaning made of the replies, where they have been read."""
+    if isinstance(run, Ledger):
+        return {}
+    listed = [sample for sample in samples(run) if sample.basis == basis]
+    return {"cleaning": [asdict(each) for each in cleaned_replies(listed)]}
 
 
 def group_json(group: Group) -> dict[str, Any]:
@@ -142,24 +160,27 @@ def derived_cost(cost: Cost) -> dict[str, float | None]:
         "sandbox_s": cost.sandbox_s,
     }
     per_sample = {f"{name}_per_sample": cost.per_sample(amount) for name, amount in amounts.items()}
-    return per_sample | {f"{name}_per_solved": cost.per_solved(amount) for name, amount in amounts.items()}
+    per_solved = {f"{name}_per_solved": cost.per_solved(amount) for name, amount in amounts.items()}
+    return per_sample | per_solved | {"repair_tokens_per_solved": cost.repair_tokens_per_solved}
 
 
-def _verdicts(listed: Sequence[Sample]) -> list[dict[str, Any]]:
-    counts: dict[tuple[str, str, str], tuple[Counter[str], Counter[str]]] = {}
-    for sample in listed:
-        first, final = counts.setdefault((sample.model, sample.batch, sample.task_id), (Counter(), Counter()))
-        first[outcome(sample.attempts[0]) if sample.attempts else UNSCORED] += 1
-        final[sample.final] += 1
+def _levels(draws: pl.DataFrame) -> list[str]:
+    found: list[str] = draws.filter(pl.col("sid").is_not_null())["level"].unique().sort().to_list()
+    return found
+
+
+def _verdicts(draws: pl.DataFrame) -> list[dict[str, Any]]:
+    keys = ("model", "batch", "task_id")
+    counts = draws.group_by(keys).agg(
+        first=pl.col("first_outcome").value_counts(), final=pl.col("final").value_counts()
+    )
     return [
         {
-            "model": model,
-            "batch": batch,
-            "task_id": task_id,
-            "first": dict(sorted(first.items())),
-            "final": dict(sorted(final.items())),
+            **{name: row[name] for name in keys},
+            "first": dict(sorted((one["first_outcome"], one["count"]) for one in row["first"])),
+            "final": dict(sorted((one["final"], one["count"]) for one in row["final"])),
         }
-        for (model, batch, task_id), (first, final) in sorted(counts.items())
+        for row in counts.sort(keys).iter_rows(named=True)
     ]
 
 

@@ -7,20 +7,22 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from evaluator.ledger import Ledger
 from evaluator.metrics import BASES, Group, Row, groups, leaderboard, why_unranked
 from evaluator.report.figures import (
     ABSENT,
     THIN_SPACE,
+    equal_budgets,
     lift_text,
     number,
     percent,
     rate_text,
     tokens_text,
     unscored_text,
+    yields_of,
 )
-from evaluator.report.notes import levels, notes
+from evaluator.report.notes import levels_of, notes
 from evaluator.report.words import BASIS_TITLES, DEMO_BANNER, LEVEL_NOTES
-from evaluator.results import samples
 from evaluator.rundata import RunData
 from evaluator.safe_text import one_line
 
@@ -42,20 +44,21 @@ _NARROW_COLUMNS: Final = ((0, 1, 2, 3, 4), (1, 5, 6, 7, 8, 9))
 _MODEL_CHARS: Final = 48
 
 
-def final_table(run: RunData, console: Console) -> None:
+def final_table(run: RunData | Ledger, console: Console) -> None:
     """Print the leaderboard of every basis, with the level of grading and all that limits its meaning."""
-    by_model, by_level, listed = groups(run), groups(run, by="level"), samples(run)
+    by_model, by_level = groups(run), groups(run, by="level")
     _banner(run, console)
     for reason in run.manifest.invalid:
         _line(console, f"INVALID: {reason}", "bold red")
     for basis in BASES:
         rows = leaderboard(group for group in by_model if group.basis == basis)
         if rows:
-            graded = levels(sample for sample in listed if sample.basis == basis)
+            graded = levels_of(run, basis)
             _line(console, f"{BASIS_TITLES[basis]}; grading level: {', '.join(graded) or 'none'}", "bold")
             _leaderboard(console, rows)
             if len(graded) > 1:
                 _by_level(console, [group for group in by_level if group.basis == basis])
+            _repairs(console, [row.group for row in rows])
             for level in graded:
                 _line(console, LEVEL_NOTES[level], "dim")
             _line(console, why_unranked(rows), "yellow")
@@ -71,7 +74,21 @@ def _by_level(console: Console, of_basis: Sequence[Group]) -> None:
         _line(console, f"{where}: {rates} ({group.tasks} tasks)", "")
 
 
-def _banner(run: RunData, console: Console) -> None:
+def _repairs(console: Console, listed: Sequence[Group]) -> None:
+    for group in listed:
+        best = [
+            f"{failure} {percent(one.mended.value)} of {one.mended.N}"
+            for failure, one in yields_of(group).items()
+        ]
+        if best:
+            _line(console, f"{group.model}: calls that mend, by what failed before: {', '.join(best)}", "")
+        for budget, equal in equal_budgets(group):
+            again = f"asking again {rate_text(equal.fair)}, with an oracle {rate_text(equal.oracle)}"
+            gain = f"advantage of repair {lift_text(equal.advantage)} points"
+            _line(console, f"{group.model}: at equal {budget} {again}; {gain}", "")
+
+
+def _banner(run: RunData | Ledger, console: Console) -> None:
     if run.manifest.recorded_demo:
         _line(console, DEMO_BANNER, "bold black on yellow")
 

@@ -60,6 +60,14 @@ GLOSSARY: Final[tuple[tuple[str, str], ...]] = (
     ("Raw parse", "First replies that compile exactly as they came."),
     ("Clean parse", "First scripts that compile in the sandbox after cleaning the reply."),
     ("Unscored", "A failure of ours hides the outcome. Outside every rate, with bounds beside it."),
-    ("Interval", "95 %; clustered on tasks (Wilson), or a bootstrap over tasks for differences and curves."),
+    ("Yield", "Of calls that follow a failure of one class: the share whose script is a success."),
+    ("Breaks a test", "A script fails a shown test that the script before it passed."),
+    ("Advantage", "After repair minus fresh draws at equal calls or tokens, in points, same samples."),
+    ("Fair, oracle", "Which fresh draw counts: the first that passes what is shown; any that is a success."),
+    ("Censored", "The control arm has fewer draws than the budget buys, and none of them passed."),
+    (
+        "Interval",
+        "95 %, clustered on families of tasks; docs/metrics.md has the formula of every number.",
+    ),
     ("Level", "How far tests are kept from the code under test: program, shared or process."),
 )

@@ -1,21 +1,31 @@
 """Intervals against reference implementations and by simulation."""
 
 import math
+import os
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from evaluator.intervals import (
-    bootstrap,
-    curve_intervals,
+    cells,
+    correlation,
     difference_interval,
     effective_n,
-    observe,
     rate_interval,
+    ratio_interval,
+    share_interval,
     t_quantile,
     wilson,
 )
+from perf.coverage import CASES, Case, bounds, coverage, exact_coverage
+
+FULL = os.environ.get("MENDBENCH_COVERAGE") == "full"
+
+
+def single(passed: int, total: int):
+    """One draw of each of so many tasks."""
+    return cells([1] * passed + [0] * (total - passed), [1] * total, range(total))
 
 
 @pytest.mark.parametrize(("passed", "total"), [(0, 5), (1, 7), (7, 15), (80, 164), (164, 164)])
@@ -23,21 +33,17 @@ def test_wilson_equals_scipy(passed: int, total: int) -> None:
     """With the normal quantile the interval is scipy's."""
     expected = stats.binomtest(passed, total).proportion_ci(0.95, method="wilson")
 
-    actual = wilson(passed / total, total, stats.norm.ppf(0.975))
-
-    assert actual == pytest.approx((expected.low, expected.high), abs=1e-9)
+    assert wilson(passed / total, total) == pytest.approx((expected.low, expected.high), abs=1e-9)
 
 
 @pytest.mark.parametrize(("passed", "total"), [(1, 7), (7, 15), (80, 164)])
-def test_a_rate_without_clusters_is_wilson_with_a_t_quantile(passed: int, total: int) -> None:
-    """One sample per task: the effective n is the number of tasks, only the quantile differs."""
-    values = [1.0] * passed + [0.0] * (total - passed)
-    sample = observe(values, range(total), range(total))
-
+def test_a_rate_without_clusters_is_wilson(passed: int, total: int) -> None:
+    """One sample per task: the effective n is the number of tasks."""
+    sample = single(passed, total)
     interval = rate_interval(sample)
 
     assert effective_n(sample) == pytest.approx(total)
-    assert (interval.low, interval.high) == pytest.approx(wilson(passed / total, total, t_quantile(total)))
+    assert (interval.low, interval.high) == pytest.approx(wilson(passed / total, total))
 
 
 def test_t_quantile_equals_scipy() -> None:
@@ -46,39 +52,46 @@ def test_t_quantile_equals_scipy() -> None:
     assert math.isinf(t_quantile(1))
 
 
-def test_samples_that_always_agree_count_once() -> None:
-    """Ten identical samples of each task know no more than one."""
-    tasks = [task for task in range(12) for _ in range(10)]
-    many = observe([float(task < 5) for task in tasks], tasks, tasks)
-    single = observe([float(task < 5) for task in range(12)], range(12), range(12))
+@pytest.mark.parametrize("truth", [0.1, 0.5, 0.8])
+def test_the_correlation_of_many_tasks_is_found(truth: float) -> None:
+    """With many tasks the prior does not matter."""
+    generator = np.random.default_rng(4)
+    strength = 1 / truth - 1
+    hits = generator.binomial(8, generator.beta(0.6 * strength, 0.4 * strength, 2000))
 
-    assert rate_interval(many).low == pytest.approx(rate_interval(single).low, abs=0.01)
-    assert effective_n(many) == pytest.approx(12, rel=0.1)
+    assert correlation(cells(hits, [8] * 2000, range(2000))) == pytest.approx(truth, abs=0.04)
+
+
+def test_samples_that_always_agree_count_once() -> None:
+    """Ten identical samples of each task know hardly more than one."""
+    many = cells([10] * 20 + [0] * 28, [10] * 48, range(48))
+
+    assert 48 <= effective_n(many) < 52
+    assert rate_interval(many).low == pytest.approx(rate_interval(single(20, 48)).low, abs=0.01)
 
 
 def test_families_widen_the_interval() -> None:
     """Tasks that go together are fewer independent facts than tasks that do not."""
-    values = [float(task % 8 < 4) for task in range(16)]
-    apart = observe(values, range(16), range(16))
-    tied = observe(values, range(16), [task % 8 for task in range(16)])
+    hits = [int(task % 8 < 4) for task in range(16)]
+    apart = cells(hits, [1] * 16, range(16))
+    tied = cells(hits, [1] * 16, [task % 8 for task in range(16)])
 
     assert effective_n(tied) < effective_n(apart)
     assert rate_interval(tied).low < rate_interval(apart).low
 
 
-@pytest.mark.parametrize("value", [0.0, 1.0])
-def test_all_or_none_counts_tasks(value: float) -> None:
-    """Where all or none passed, ten samples per task do not narrow the interval."""
-    tasks = [task for task in range(6) for _ in range(10)]
-    many = rate_interval(observe([value] * 60, tasks, tasks))
-    single = rate_interval(observe([value] * 6, range(6), range(6)))
+@pytest.mark.parametrize("all_passed", [False, True])
+def test_all_or_none_counts_tasks(all_passed: bool) -> None:
+    """Where all or none passed, ten samples per task do not make more of the tasks."""
+    many = cells([10 * all_passed] * 30, [10] * 30, range(30))
 
-    assert (many.low, many.high) == (single.low, single.high)
+    assert effective_n(many) == pytest.approx(30)
+    assert rate_interval(many) == rate_interval(single(30 * all_passed, 30))
 
 
 def test_one_task_says_nothing() -> None:
     """One task gives no interval, however many samples."""
-    interval = rate_interval(observe([1.0, 0.0, 1.0], ["t"] * 3, ["t"] * 3))
+    interval = rate_interval(cells([2], [3], ["t"]))
 
     assert (interval.low, interval.high) == (0.0, 1.0)
     assert interval.method.startswith("none")
@@ -86,89 +99,100 @@ def test_one_task_says_nothing() -> None:
 
 def test_cells_weigh_alike() -> None:
     """A task with three samples weighs no more than a task with one."""
-    sample = observe([1.0, 1.0, 1.0, 0.0], ["a", "a", "a", "b"], ["a", "a", "a", "b"])
-
-    assert sample.mean == pytest.approx(0.5)
+    assert cells([3, 0], [3, 1], ["a", "b"]).mean == pytest.approx(0.5)
 
 
-@pytest.mark.parametrize("arguments", [([], [], []), ([1.0], [], ["a"])])
-def test_observe_refuses_what_does_not_fit(arguments: tuple[list[float], list[str], list[str]]) -> None:
-    """No values, or lists of different lengths, are an error and not a number."""
-    with pytest.raises(ValueError, match="observe"):
-        observe(*arguments)
+@pytest.mark.parametrize("arguments", [([], [], []), ([1], [], ["a"]), ([0], [0], ["a"])])
+def test_cells_refuse_what_does_not_fit(arguments: tuple[list[int], list[int], list[str]]) -> None:
+    """No cells, lists of different lengths or a task without draws are an error and not a number."""
+    with pytest.raises(ValueError, match="cells"):
+        cells(*arguments)
 
 
-@pytest.mark.parametrize(
-    ("mean", "tasks", "samples", "tied"), [(0.5, 20, 1, 0.0), (0.3, 30, 5, 0.6), (0.85, 40, 3, 0.8)]
-)
-def test_coverage_of_clustered_rates(mean: float, tasks: int, samples: int, tied: float) -> None:
-    """About 95 % of the intervals hold the true rate, also where samples of a task agree."""
-    generator = np.random.default_rng(3)
-    names = [task for task in range(tasks) for _ in range(samples)]
-    strength = 1 / tied - 1 if tied else None
-    hits = 0
-    for _ in range(400):
-        chance = (
-            np.full(tasks, mean)
-            if strength is None
-            else generator.beta(mean * strength, (1 - mean) * strength, tasks)
-        )
-        drawn = generator.random((tasks, samples)) < chance[:, None]
-        interval = rate_interval(observe(drawn.astype(float).ravel().tolist(), names, names))
-        hits += interval.low <= mean <= interval.high
+@pytest.mark.parametrize("tasks", [20, 50, 164, 1000])
+@pytest.mark.parametrize("truth", [0.05, 0.5, 0.9, 0.97])
+def test_exact_coverage_of_single_draws(tasks: int, truth: float) -> None:
+    """One sample per task: added up over all outcomes, to whole percents, no simulation."""
+    low, high = bounds(tasks)
 
-    assert hits / 400 > 0.93
+    assert low <= round(exact_coverage(tasks, truth), 2) <= high
 
 
-def test_bootstrap_equals_scipy() -> None:
-    """Percentiles of the mean are those of scipy's bootstrap, within its noise."""
-    values = np.random.default_rng(1).random(40)
-    sample = observe(values.tolist(), range(40), range(40))
+@pytest.mark.parametrize("case", CASES if FULL else CASES[:132:13], ids=str)
+def test_simulated_coverage(case: Case) -> None:
+    """Several samples per task and tasks in families (all cases with MENDBENCH_COVERAGE=full)."""
+    runs = 8000 if FULL else 600
+    low, high = bounds(case.tasks)
+    noise = 3 * math.sqrt(0.05 * 0.95 / runs)
 
-    low, high = bootstrap(sample, sample.values[:, None])
-    expected = stats.bootstrap(
-        (values,), np.mean, method="percentile", rng=np.random.default_rng(2)
-    ).confidence_interval
-
-    assert low[0] == pytest.approx(expected.low, abs=0.01)
-    assert high[0] == pytest.approx(expected.high, abs=0.01)
+    assert low - noise <= coverage(case, runs=runs, seed=1) <= high + noise
 
 
-def test_bootstrap_draws_clusters_whole() -> None:
-    """The spread over tied tasks is the spread of their families."""
-    values = [1.0, 1.0, 0.0, 0.0] * 5
-    apart = observe(values, range(20), range(20))
-    tied = observe(values, range(20), [task // 2 for task in range(20)])
+def test_difference_interval_of_single_pairs_is_bonett_and_price() -> None:
+    """Paired binary outcomes: the adjusted Wald interval of the paper."""
+    gained, lost, total = 16, 1, 164
+    values = np.asarray([1.0] * gained + [-1.0] * lost + [0.0] * (total - gained - lost))
+    interval, error = difference_interval(values, np.arange(total))
+    up, down = (gained + 1) / (total + 2), (lost + 1) / (total + 2)
 
-    widths = [
-        float((high - low)[0]) for low, high in (bootstrap(s, s.values[:, None]) for s in (apart, tied))
-    ]
-
-    assert widths[1] > widths[0] * 1.2
-
-
-def test_intervals_are_the_same_every_time() -> None:
-    """The seed is fixed: a report made twice has the same numbers."""
-    sample = observe([1.0, -1.0, 0.0, 1.0, 0.0], range(5), range(5))
-
-    assert difference_interval(sample) == difference_interval(sample)
+    assert error == pytest.approx(math.sqrt((up + down - (up - down) ** 2) / (total + 2)))
+    assert interval.low == pytest.approx(up - down - stats.norm.ppf(0.975) * error)
+    assert 100 * interval.low == pytest.approx(4.2, abs=0.3)
+    assert 100 * interval.high == pytest.approx(13.8, abs=0.3)
 
 
 def test_no_difference_still_has_an_interval() -> None:
     """Where no task differs the interval is what so few tasks leave open, not a point."""
-    interval = difference_interval(observe([0.0] * 15, range(15), range(15)))
+    interval, _ = difference_interval(np.zeros(15), np.arange(15))
 
     assert -0.3 < interval.low < 0 < interval.high < 0.3
-    assert "nothing differs" in interval.method
 
 
-def test_a_flat_point_of_a_curve_has_an_interval() -> None:
-    """A point at 0 or 1 gets Wilson's interval, because a bootstrap has no width there."""
-    sample = observe([1.0] * 10, range(10), range(10))
+def test_several_draws_narrow_a_difference() -> None:
+    """Where each task was drawn ten times, one more gain and one more loss weigh less."""
+    narrow, _ = difference_interval(np.zeros(15), np.arange(15), least=0.1)
+    wide, _ = difference_interval(np.zeros(15), np.arange(15))
 
-    first, last = curve_intervals(sample, np.column_stack([np.zeros(10), np.ones(10)]))
+    assert narrow.high < wide.high / 2.5
 
-    assert first.low == 0.0
-    assert 0.2 < first.high < 0.4
-    assert last.high == 1.0
-    assert 0.6 < last.low < 0.8
+
+def test_the_interval_of_shares_has_the_spread_of_the_tasks() -> None:
+    """pass@k that is alike in all tasks is known better than one that is all or nothing."""
+    family = np.arange(40)
+    alike = share_interval(np.full(40, 0.5), family)
+    torn = share_interval(np.asarray([0.0, 1.0] * 20), family)
+
+    assert alike.high - alike.low < torn.high - torn.low
+    assert torn.low == pytest.approx(wilson(0.5, 39, t_quantile(40))[0], abs=0.005)
+
+
+def test_ratio_interval_equals_scipy() -> None:
+    """Percentiles of a ratio of sums are those of scipy's bootstrap, within its noise."""
+    generator = np.random.default_rng(1)
+    tokens, solved = generator.random(60) * 1000, (generator.random(60) < 0.6).astype(float)
+    low, high = ratio_interval(tokens, solved, np.arange(60))
+    expected = stats.bootstrap(
+        (tokens, solved),
+        lambda a, b, axis: a.sum(axis=axis) / b.sum(axis=axis),
+        paired=True,
+        method="percentile",
+        rng=np.random.default_rng(2),
+    ).confidence_interval
+
+    assert low == pytest.approx(expected.low, rel=0.03)
+    assert high == pytest.approx(expected.high, rel=0.03)
+
+
+def test_a_ratio_that_may_have_no_denominator_is_not_bounded() -> None:
+    """One solved task of many: the cost per solved task may be anything above."""
+    low, high = ratio_interval(np.full(30, 100.0), np.asarray([1.0] + [0.0] * 29), np.arange(30))
+
+    assert 0 < low < 3000
+    assert math.isinf(high)
+
+
+def test_intervals_are_the_same_every_time() -> None:
+    """The seed is fixed: a report made twice has the same numbers."""
+    arguments = np.arange(1.0, 6.0), np.ones(5), np.arange(5)
+
+    assert ratio_interval(*arguments) == ratio_interval(*arguments)

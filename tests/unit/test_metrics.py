@@ -10,7 +10,8 @@ from evaluator.metrics import Group, groups, leaderboard, pass_at_k, why_unranke
 from evaluator.results import outcome, samples, succeeded
 from repair.llm import Arm, CallKind
 from repair.outcome import Verdict
-from sandbox.types import Level
+from sandbox.types import Level, TestOutcome, TestRecord
+from sandbox.verdict import RunVerdict
 
 P, F, S = Verdict.PASSED, Verdict.TESTS_FAILED, Verdict.SYNTAX_ERROR
 NO_CODE, LLM = Verdict.NO_CODE, Verdict.LLM_ERROR
@@ -393,3 +394,207 @@ def test_a_planned_run_without_any_reply_is_all_unscored(builder: Any) -> None:
     assert row.group.lift.points is None
     assert row.group.by_calls == ()
     assert why_unranked([row]) == "Not ranked: nothing was scored."
+
+
+def repairs_of(builder: Any) -> Any:
+    """What repairs did in a run with one model."""
+    found = only_group(builder).repairs
+    assert found is not None
+    return found
+
+
+def test_the_funnel_says_where_replies_die(builder: Any) -> None:
+    """Of the calls with one number: replied, extracted, compiled, ran, passed what was shown, succeeded."""
+    builder.sample("m", "b/a", [NO_CODE, S, P])
+    builder.sample("m", "b/b", ["holdout_failed"])
+    builder.sample("m", "b/c", [Verdict.RUNTIME_ERROR, F, F])
+
+    first, second, third = repairs_of(builder).funnel
+
+    assert (first.call_no, first.asked, third.asked) == (0, 3, 2)
+    assert [rate.n for rate in first.reached.values()] == [3, 2, 2, 1, 1, 0]
+    assert [rate.n for rate in second.reached.values()] == [2, 2, 1, 1, 0, 0]
+    assert [rate.n for rate in third.reached.values()] == [2, 2, 2, 2, 1, 1]
+    assert all(rate.N == 3 for rate in first.reached.values())
+
+
+def test_yields_are_by_what_failed_before(builder: Any) -> None:
+    """A failure that is followed by a call counts in its class; the last one has no call to count."""
+    named = TestRecord(id="t", outcome=TestOutcome.ERROR, exc_type="NameError")
+    builder.sample("m", "b/a", [S, P])
+    builder.sample("m", "b/b", [S, NO_CODE, F])
+    builder.sample("m", "b/c", [{"verdict": F, "tests": (named,)}, "holdout_failed"])
+    builder.sample("m", "b/d", [S, LLM])
+
+    found = {one.failure: one for one in repairs_of(builder).yields}
+
+    assert list(found) == ["no code", "syntax", "name"]
+    assert (found["syntax"].mended.n, found["syntax"].mended.N, found["syntax"].no_script) == (1, 2, 1)
+    assert (found["no code"].mended.n, found["no code"].mended.N) == (0, 1)
+    assert found["no code"].mended_at_once.N == 0
+    assert (found["name"].mended.n, found["name"].mended.N) == (0, 1)
+
+
+def three_tests(verdict: Verdict, *passed: str) -> dict[str, Any]:
+    """A call whose tests a, b and c passed or failed."""
+    outcomes = {name: TestOutcome.PASSED if name in passed else TestOutcome.FAILED for name in "abc"}
+    return {"verdict": verdict, "tests": tuple(TestRecord(id=k, outcome=v) for k, v in outcomes.items())}
+
+
+def test_regressions_are_tests_that_passed_before(builder: Any) -> None:
+    """Against the script that held, whatever came in between; a script that does not compile breaks all."""
+    builder.sample("m", "b/a", [three_tests(F, "a"), three_tests(F, "a", "b"), three_tests(F, "b")])
+    builder.sample("m", "b/b", [three_tests(F, "a"), NO_CODE, three_tests(F, "c")])
+    builder.sample("m", "b/c", [three_tests(F, "a"), {**three_tests(S), "tests": ()}])
+    builder.sample("m", "b/d", [three_tests(F), three_tests(F)])
+
+    rate = repairs_of(builder).regressions
+
+    assert (rate.n, rate.N) == (3, 5)
+
+
+def test_a_success_that_is_lost(builder: Any) -> None:
+    """Only calls after a success can lose it."""
+    builder.sample("m", "b/a", [P, F, F])
+    builder.sample("m", "b/b", [P, NO_CODE])
+    builder.sample("m", "b/c", [F, F])
+
+    rate = repairs_of(builder).lost
+
+    assert (rate.n, rate.N) == (1, 2)
+
+
+def test_scripts_that_repeat(builder: Any) -> None:
+    """The same as the one before is a no-op; the same as any before is a cycle; no script is neither."""
+    one, two = {"verdict": F, "code": "x = 1\n"}, {"verdict": F, "code": "x = 2\n"}
+    builder.sample("m", "b/a", [one, one, two, one])
+    builder.sample("m", "b/b", [NO_CODE, NO_CODE])
+    builder.sample("m", "b/c", [one, NO_CODE, one])
+    builder.sample("m", "b/d", [one])
+
+    found = repairs_of(builder)
+
+    assert (found.no_op.n, found.no_op.N) == (2, 4)
+    assert (found.cycles.n, found.cycles.N) == (3, 4)
+    assert (found.well_formed.n, found.well_formed.N) == (7, 10)
+
+
+def test_layout_alone_is_no_change(builder: Any) -> None:
+    """Scripts with one syntax tree are the same script."""
+    attempts = builder.sample(
+        "m", "b/a", [{"verdict": F, "code": "x=1\n"}, {"verdict": F, "code": "x = 1\n"}]
+    )
+    builder.attempts[:] = [
+        attempt.model_copy(update={"script": attempt.script.model_copy(update={"syntax_sha256": "tree"})})
+        for attempt in attempts
+    ]
+
+    assert repairs_of(builder).no_op.n == 1
+
+
+def test_false_rejects_need_a_holdout_that_was_run(builder: Any) -> None:
+    """With the holdout run always, a script may fail what is shown and pass the rest."""
+    passing = {"verdict": F, "holdout_verdict": RunVerdict.PASSED}
+    builder.sample("m", "b/a", [passing])
+    builder.sample("m", "b/b", [{"verdict": F, "holdout_verdict": RunVerdict.TESTS_FAILED}])
+    builder.sample("m", "b/c", [F])
+
+    rate = repairs_of(builder).false_rejects
+
+    assert (rate.n, rate.N) == (1, 2)
+
+
+def test_costs_of_repair(builder: Any) -> None:
+    """Tokens beyond the first call are shared among the samples that they solved."""
+    builder.sample("m", "b/a", [{"verdict": F, "tokens": (100, 50)}, {"verdict": P, "tokens": (200, 100)}])
+    builder.sample("m", "b/b", [{"verdict": F, "tokens": (100, 50)}, {"verdict": F, "tokens": (250, 50)}])
+    builder.sample("m", "b/c", [{"verdict": P, "tokens": (100, 50)}])
+
+    cost = only_group(builder).cost
+
+    assert (cost.repair_tokens, cost.solved_by_repair, cost.repair_tokens_per_solved) == (600, 1, 600)
+    assert cost.tokens_per_solved_low is not None
+    assert cost.tokens_per_solved_low < cost.tokens / cost.solved
+    assert cost.latency["model_p50"] == 2.0
+
+
+CONTROL: list[tuple[list[Any], list[Any]]] = [
+    # repair arm, control arm
+    ([F, P], [F, P]),
+    ([F, F, P], [F, "holdout_failed"]),
+    ([P], [F, P]),
+    ([F, P], [F]),
+]
+
+
+def test_the_control_arm_is_cut_at_equal_calls(builder: Any) -> None:
+    """Fair takes the first draw that passes what is shown, within as many calls as the repair took."""
+    for number, (repair, fresh) in enumerate(CONTROL):
+        builder.sample("m", f"b/t{number}", repair)
+        builder.sample("m", f"b/t{number}", fresh, arm=Arm.CONTROL)
+
+    control = only_group(builder).control
+
+    assert control is not None
+    assert control.samples == 4
+    assert (control.by_calls.fair.n, control.by_calls.fair.N) == (1, 4)
+    assert control.by_calls.advantage.points == pytest.approx(75.0)
+    assert (control.by_calls.advantage.gained, control.by_calls.advantage.lost) == (3, 0)
+    assert control.by_calls.censored == 1
+
+
+def test_the_oracle_knows_the_holdout(builder: Any) -> None:
+    """Where a later draw is a success, the oracle takes it and the fair choice does not."""
+    builder.sample("m", "b/a", [F, F, F])
+    builder.sample("m", "b/a", ["holdout_failed", P, F], arm=Arm.CONTROL)
+    builder.sample("m", "b/b", [F, F, F])
+    builder.sample("m", "b/b", [F, F, P], arm=Arm.CONTROL)
+
+    control = only_group(builder).control
+
+    assert control is not None
+    assert (control.by_calls.fair.n, control.by_calls.oracle.n) == (1, 2)
+    assert control.by_calls.advantage_over_oracle.points == -100.0
+
+
+def test_the_control_arm_is_cut_at_equal_tokens(builder: Any) -> None:
+    """Draws are made while the tokens last; the first one is always made."""
+
+    def call(verdict: Verdict, tokens: int) -> dict[str, Any]:
+        return {"verdict": verdict, "tokens": (tokens, 0)}
+
+    builder.sample("m", "b/a", [call(F, 100), call(F, 300)])
+    builder.sample("m", "b/a", [call(F, 100), call(F, 100), call(P, 100)], arm=Arm.CONTROL)
+    builder.sample("m", "b/b", [call(F, 100)])
+    builder.sample("m", "b/b", [call(P, 150)], arm=Arm.CONTROL)
+    builder.sample("m", "b/c", [call(F, 100), call(F, 100)])
+    builder.sample("m", "b/c", [call(F, 150), call(P, 100)], arm=Arm.CONTROL)
+
+    control = only_group(builder).control
+
+    assert control is not None
+    assert control.by_tokens is not None
+    assert (control.by_tokens.fair.n, control.by_tokens.fair.N) == (2, 3)
+    assert control.by_tokens.censored == 0
+    assert control.by_calls.fair.n == 2
+
+
+def test_an_unscored_control_is_left_out_with_bounds(builder: Any) -> None:
+    """A control that we failed to judge is neither a pass nor a fail."""
+    builder.sample("m", "b/a", [F, P])
+    builder.sample("m", "b/a", [F, LLM], arm=Arm.CONTROL)
+    builder.sample("m", "b/b", [F, P])
+    builder.sample("m", "b/b", [P], arm=Arm.CONTROL)
+
+    control = only_group(builder).control
+
+    assert control is not None
+    assert (control.by_calls.fair.n, control.by_calls.fair.N, control.by_calls.fair.unscored) == (1, 1, 1)
+    assert control.by_calls.advantage.N == 1
+
+
+def test_no_control_arm_is_no_control(builder: Any) -> None:
+    """Without control records there is nothing to say."""
+    builder.sample("m", "b/a", [F, P])
+
+    assert only_group(builder).control is None

@@ -131,7 +131,7 @@ def test_the_page_shows_the_run(page: str, demo_run: RunData) -> None:
         "demo-steady-7b",
         "balanced-brackets",
         "47 %",
-        "23\u201372",
+        "25\u201370",
         "7/15",
         "holdout failed",
         "What the model was told",
