@@ -7,11 +7,14 @@ number, and is not told which of them are mutants. What it reports are facts; th
 import json
 import os
 import random
+import sys
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from _pytest.assertion import rewrite
 
 from .. import kernel, names, suite
 from ..child import REPORT_FD
@@ -30,11 +33,12 @@ START_S = 30.0
 ALONE = 300
 """So many tests are run alone; the rest of them together."""
 ALONE_COLD = 40
-RESTARTS = 8
+RESTARTS = 4
 """A suite that ends its server more often has no score."""
 CPU_S, WALL_S = 1.0, 5.0
 """Backstops of a run, beside what the unchanged script needs."""
 MORE = 10
+EXAMPLES = 50
 
 
 class GaveUp(Exception):
@@ -58,6 +62,7 @@ class Conductor:
         self.source = source.decode(errors="replace")
         self._defined = names.test_names(source)
         self._part: Part | None = None
+        self._count, self._most = 0, int(self._spec["most_tests"])
         self._warm: tuple[int, int, int] | None = None
         self._restarts = 0
         self._fit = True
@@ -75,6 +80,8 @@ class Conductor:
     def begin(self, session: pytest.Session) -> None:
         """Conduct; return only in forks, which go on to collect the tests."""
         enable_assertion_hook(session.config)
+        self._compile_tests(session.config)
+        _calm_hypothesis()
         kernel.set_dumpable(False)
         null = os.open(os.devnull, os.O_RDWR)
         for fd in (0, 1, 2):
@@ -93,6 +100,18 @@ class Conductor:
             os._exit(0)
         session.config.pluginmanager.register(self._part.runner)
         self._part.load()
+
+    def _compile_tests(self, config: pytest.Config) -> None:
+        """Have pytest rewrite the tests now, once for all parts."""
+        whole: Any = getattr(rewrite, "_rewrite_test", None)
+        if whole is None:
+            return
+        compiled = whole(Path(suite.TESTS), config)
+
+        def again(file: Path, config: pytest.Config) -> Any:
+            return compiled if str(file) == suite.TESTS else whole(file, config)
+
+        setattr(rewrite, "_rewrite_test", again)  # noqa: B010 -- a name that pytest keeps to itself
 
     def end(self, status: int) -> NoReturn:
         """Say that pytest has ended without running a test."""
@@ -117,6 +136,12 @@ class Conductor:
         assert self._part is not None
         return self._part.loop()
 
+    def pytest_itemcollected(self) -> None:
+        """Stop at the first test too many: there may be millions."""
+        self._count += 1
+        if self._count > self._most and self._part is not None:
+            self._part.talker.leave("too_many")
+
     # The parts
 
     def _become(self, talker: Talker, request: dict[str, Any] | None, fd: int = -1) -> None:
@@ -125,7 +150,8 @@ class Conductor:
         if self._warm is not None:
             for number in self._warm[1:]:
                 os.close(number)
-        self._part = Part(talker, self._spec["base"], self.seed, request, fd)
+        load_cpu_s = float(self._spec["plain"]["cpu_s"])
+        self._part = Part(talker, self._spec["base"], self.seed, request, fd, load_cpu_s)
         # It shall know of no other version than its own.
         self._spec = {}
 
@@ -214,7 +240,8 @@ class Conductor:
             return
         every = range(len(self._ids))
         stable = self._plain()
-        if stable is None:
+        if not stable:
+            # None in a fork; and of what never passes nothing more can be said.
             return
         passed = frozenset(stable)
         reach: dict[int, frozenset[int]] = {}
@@ -234,7 +261,7 @@ class Conductor:
                 return
 
     def _loaded(self, run: Run) -> bool:
-        for name in ("import_failed", "collect_failed", "ended"):
+        for name in ("import_failed", "collect_failed", "ended", "too_many"):
             event = run.first(name)
             if event is not None:
                 self._reporter.send(name, **{key: event[key] for key in event if key != "event"})
@@ -245,9 +272,6 @@ class Conductor:
             return False
         said = [test for event in run.all("ids") for test in event["ids"]]
         self._ids = [clean(test, 2 * suite.MAX_ID) for test in said]
-        if len(self._ids) > self._spec["most_tests"]:
-            self._reporter.send("too_many", count=len(self._ids))
-            return False
         for start in range(0, len(self._ids), 100):
             self._reporter.send("ids", ids=self._ids[start : start + 100])
         if len(set(self._ids)) != len(self._ids):
@@ -280,7 +304,7 @@ class Conductor:
         self._reporter.send("plain", ended=run.ended, running=began[-1] if began else None, status=run.status)
         self._reporter.send("hermetic", **done.get("hermetic", {}))
         self._plain_wall = run.wall_s
-        return set() if run.ended else passed
+        return set() if run.ended or done.get("loop") else passed
 
     def _bounds(self) -> dict[str, float]:
         wall = min(self._plain_wall, 20.0)
@@ -344,6 +368,22 @@ class Conductor:
         wall = round(time.monotonic() - start, 6)
         self._reporter.send("verdict", n=task["n"], ran=mask(chosen), wall_s=wall, cold=cold, **facts)
         return True
+
+
+def _calm_hypothesis() -> None:
+    """Fewer examples, the same ones every time, and no search for a smaller one: that it fails is enough."""
+    hypothesis: Any = sys.modules.get("hypothesis")
+    if hypothesis is not None:
+        phases = (hypothesis.Phase.explicit, hypothesis.Phase.generate)
+        hypothesis.settings.register_profile(
+            "suite",
+            parent=hypothesis.settings.get_profile("sandbox"),
+            max_examples=EXAMPLES,
+            derandomize=True,
+            phases=phases,
+            suppress_health_check=list(hypothesis.HealthCheck),
+        )
+        hypothesis.settings.load_profile("suite")
 
 
 def _answer(event: dict[str, Any]) -> tuple[str, int]:

@@ -32,8 +32,6 @@ from .runner import Runner, limit, run_all
 from .ticks import WITHOUT_LIMIT, Ticks
 from .watch import Assertions, Hermeticity
 
-LOAD_CPU_S = 20.0
-
 
 def decode(text: str) -> CodeType:
     """Read a code object; it was made in this container, by this interpreter."""
@@ -49,10 +47,12 @@ class Part:
         talker: Talker,
         base: Sequence[str] | None,
         seed: int,
-        request: dict[str, Any] | None = None,
-        fd: int = -1,
+        request: dict[str, Any] | None,
+        fd: int,
+        load_cpu_s: float,
     ) -> None:
         """Prepare; `request` is what a cold part is for, `fd` where a warm one reads its requests."""
+        self._load_cpu_s = load_cpu_s
         self.talker = talker
         self._fd = fd
         self.runner = Runner()
@@ -72,7 +72,7 @@ class Part:
     def load(self) -> None:
         """Import the script; say why that is not possible, and end."""
         cold = self._request or {}
-        limit(cold.get("cpu_s", 0.0) + LOAD_CPU_S)
+        limit(cold.get("cpu_s", 0.0) + self._load_cpu_s)
         self._ticks.arm(cold.get("import_ticks") or WITHOUT_LIMIT)
         self._hermeticity.install()
         self._files = _open_files()

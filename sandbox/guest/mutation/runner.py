@@ -7,6 +7,7 @@ from collections.abc import Generator, Sequence
 from typing import Any
 
 import pytest
+from _pytest.assertion import util
 
 from .. import suite
 from ..report import describe
@@ -25,6 +26,8 @@ class Runner:
 
     def __init__(self) -> None:
         self.items: list[pytest.Item] = []
+        self.detailed = False
+        """Whether anybody will read why a test failed."""
         self._record: dict[str, Any] = {}
 
     @pytest.hookimpl(trylast=True)
@@ -34,6 +37,12 @@ class Runner:
             for name in ("repr_failure", "_repr_failure_py"):
                 setattr(item, name, _no_text)
         self.items = list(items)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_call(self) -> Generator[None, object, object]:
+        """Explain no comparison: long texts take long to compare, and hardly anybody reads it."""
+        util._reprcompare = None  # noqa: SLF001 -- pytest has no public way
+        return (yield)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(self, call: Any) -> Generator[None, Any, Any]:
@@ -49,8 +58,8 @@ class Runner:
             record |= {"outcome": outcome, "phase": report.when}
             if call.excinfo is not None:
                 exc = call.excinfo.value
-                record |= describe(exc, FILES)
                 record["kind"] = kind_of(exc)
+                record |= describe(exc, FILES) if self.detailed else {}
         return report
 
     def run(self, item: pytest.Item, following: pytest.Item | None) -> dict[str, Any]:
@@ -93,6 +102,7 @@ def run_all(
     watch: tuple[Hermeticity, Assertions] | None = None,
 ) -> None:
     """Run tests, each given with its number and its limit of ticks (0 for none), and report on each."""
+    runner.detailed = watch is not None
     ticks = Ticks(lambda: talker.leave("done", loop=True))
     for place, (number, item, most) in enumerate(items):
         following = items[place + 1][1] if place + 1 < len(items) else None
