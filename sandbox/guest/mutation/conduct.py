@@ -4,7 +4,6 @@ This process runs nothing of script or suite: it forks parts that do. It is give
 number, and is not told which of them are mutants. What it reports are facts; the warden makes sense of them.
 """
 
-import json
 import os
 import random
 import sys
@@ -20,29 +19,20 @@ from .. import kernel, names, suite
 from ..child import REPORT_FD
 from ..report import Reporter
 from ..wire import clean
-from . import gather, tidy
+from . import tidy
 from .cover import measure
-from .gather import Run, Talker
-from .part import Part
-from .sane import arcs, checked
+from .gather import Run
+from .runs import CPU_S, WALL_S, GaveUp, Runs
+from .sane import arcs
 from .ticks import limit_for
 from .verdicts import mask, verdict_of
 from .watch import enable_assertion_hook
 
-START_S = 30.0
 ALONE = 300
 """So many tests are run alone; the rest of them together."""
 ALONE_COLD = 40
-RESTARTS = 4
-"""A suite that ends its server more often has no score."""
-CPU_S, WALL_S = 1.0, 5.0
-"""Backstops of a run, beside what the unchanged script needs."""
 MORE = 10
 EXAMPLES = 50
-
-
-class GaveUp(Exception):
-    """The suite does not let itself be run."""
 
 
 class Conductor:
@@ -61,14 +51,9 @@ class Conductor:
             source = file.read()
         self.source = source.decode(errors="replace")
         self._defined = names.test_names(source)
-        self._part: Part | None = None
+        self._runs = Runs(self._spec["base"], self.seed, float(self._spec["plain"]["cpu_s"]))
         self._count, self._most = 0, int(self._spec["most_tests"])
-        self._warm: tuple[int, int, int] | None = None
-        self._restarts = 0
-        self._fit = True
-        self._ids: list[str] = []
         self._import_lines: frozenset[int] = frozenset()
-        self._import_ticks = 0
         self._plain_wall = 0.0
         self._imported: list[list[int]] = []
         self._alone_passed: dict[int, bool] = {}
@@ -94,12 +79,14 @@ class Conductor:
             self._conduct()
         except GaveUp as exc:
             self._reporter.send("gave_up", why=str(exc))
-        if self._part is None:
-            self._stop_warm()
+        if self._runs.part is None:
+            self._runs.stop_warm()
             self._reporter.send("end")
             os._exit(0)
-        session.config.pluginmanager.register(self._part.runner)
-        self._part.load()
+        # A part shall know of no other version than its own.
+        self._spec = {}
+        session.config.pluginmanager.register(self._runs.part.runner)
+        self._runs.part.load()
 
     def _compile_tests(self, config: pytest.Config) -> None:
         """Have pytest rewrite the tests now, once for all parts."""
@@ -115,15 +102,15 @@ class Conductor:
 
     def end(self, status: int) -> NoReturn:
         """Say that pytest has ended without running a test."""
-        if self._part is not None:
-            self._part.ended(status)
+        if self._runs.part is not None:
+            self._runs.part.ended(status)
         os._exit(3)
 
     def pytest_exception_interact(self, node: object, call: Any) -> None:
         """Say that the test file cannot be collected with this version."""
-        if isinstance(node, pytest.Collector) and self._part is not None:
+        if isinstance(node, pytest.Collector) and self._runs.part is not None:
             exc = call.excinfo.value
-            self._part.collect_failed(exc.__cause__ or exc)
+            self._runs.part.collect_failed(exc.__cause__ or exc)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -133,112 +120,22 @@ class Conductor:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self) -> object:
         """Do this part's work instead of pytest's own loop."""
-        assert self._part is not None
-        return self._part.loop()
+        assert self._runs.part is not None
+        return self._runs.part.loop()
 
     def pytest_itemcollected(self) -> None:
         """Stop at the first test too many: there may be millions."""
         self._count += 1
-        if self._count > self._most and self._part is not None:
-            self._part.talker.leave("too_many")
-
-    # The parts
-
-    def _become(self, talker: Talker, request: dict[str, Any] | None, fd: int = -1) -> None:
-        os.close(REPORT_FD)
-        kernel.set_dumpable(True)
-        if self._warm is not None:
-            for number in self._warm[1:]:
-                os.close(number)
-        load_cpu_s = float(self._spec["plain"]["cpu_s"])
-        self._part = Part(talker, self._spec["base"], self.seed, request, fd, load_cpu_s)
-        # It shall know of no other version than its own.
-        self._spec = {}
-
-    def _start_warm(self) -> Run | None:
-        """Fork the warm part, and wait until it has collected the tests. None in the part itself."""
-        theirs, ours = os.pipe()
-        made = gather.fork(lambda talker: self._become(talker, None, theirs))
-        if made is None:
-            os.close(ours)
-            return None
-        os.close(theirs)
-        pid, pipe = made
-        run = gather.gather(pid, pipe, START_S, until="ready")
-        if run.first("ready") is None:
-            os.close(ours)
-            os.close(pipe)
-        else:
-            self._warm = (pid, pipe, ours)
-        return run
-
-    def _stop_warm(self) -> None:
-        if self._warm is not None:
-            pid, *fds = self._warm
-            self._warm = None
-            gather.end(pid)
-            for fd in fds:
-                os.close(fd)
-
-    def _run(self, request: dict[str, Any], *, cold: bool = False) -> Run | None:
-        """Do one run; None in the fork that a cold run is."""
-        request = {"seed": self.seed, "wall_s": WALL_S, "cpu_s": CPU_S, **request}
-        if cold or not self._fit:
-            return self._run_cold(request)
-        run = Run(ended="signal")
-        for _ in range(2):
-            if self._warm is None and self._restart() is None:
-                return None
-            assert self._warm is not None
-            pid, pipe, ours = self._warm
-            try:
-                _write(ours, json.dumps(request).encode() + b"\n")
-                run = gather.gather(pid, pipe, request["wall_s"] + WALL_S, until="answer")
-            except BrokenPipeError:
-                run = Run(ended="signal")
-            answer = run.first("answer")
-            if answer is not None:
-                return Run(
-                    self._checked(event.get("what") for event in run.all("said")),
-                    *_answer(answer),
-                    run.wall_s,
-                )
-            # It is the server itself that has ended, by whatever a run did to it.
-            self._stop_warm()
-        return Run(ended=run.ended or "signal")
-
-    def _restart(self) -> Run | None:
-        self._restarts += 1
-        if self._restarts > RESTARTS:
-            raise GaveUp("its tests end the process that runs them, again and again")
-        run = self._start_warm()
-        if run is not None and self._warm is None:
-            raise GaveUp("it cannot be collected a second time")
-        return run
-
-    def _run_cold(self, request: dict[str, Any]) -> Run | None:
-        request["ids"] = {str(number): self._ids[number] for number in request["tests"]}
-        request["import_ticks"] = limit_for(self._import_ticks)
-        made = gather.fork(lambda talker: self._become(talker, request))
-        if made is None:
-            return None
-        pid, pipe = made
-        run = gather.gather(pid, pipe, request["wall_s"] + START_S)
-        os.close(pipe)
-        tidy.sweep()
-        return Run(self._checked(run.events), run.ended, run.status, run.wall_s)
-
-    def _checked(self, events: Iterable[object]) -> list[dict[str, Any]]:
-        found = (checked(event, len(self._ids)) for event in events)
-        return [event for event in found if event is not None]
+        if self._count > self._most and self._runs.part is not None:
+            self._runs.part.talker.leave("too_many")
 
     # The score
 
     def _conduct(self) -> None:
-        run = self._start_warm()
+        run = self._runs.start_warm()
         if run is None or not self._loaded(run):
             return
-        every = range(len(self._ids))
+        every = range(len(self._runs.ids))
         stable = self._plain()
         if not stable:
             # None in a fork; and of what never passes nothing more can be said.
@@ -271,26 +168,26 @@ class Conductor:
             self._reporter.send("lost", how=run.ended or "exit", loop=_looped(run))
             return False
         said = [test for event in run.all("ids") for test in event["ids"]]
-        self._ids = [clean(test, 2 * suite.MAX_ID) for test in said]
-        for start in range(0, len(self._ids), 100):
-            self._reporter.send("ids", ids=self._ids[start : start + 100])
-        if len(set(self._ids)) != len(self._ids):
+        self._runs.ids = [clean(test, 2 * suite.MAX_ID) for test in said]
+        for start in range(0, len(self._runs.ids), 100):
+            self._reporter.send("ids", ids=self._runs.ids[start : start + 100])
+        if len(set(self._runs.ids)) != len(self._runs.ids):
             self._reporter.send("same_ids")
             return False
-        self._fit = ready.get("fit") is True
-        if not self._fit:
-            self._stop_warm()
+        self._runs.fit = ready.get("fit") is True
+        if not self._runs.fit:
+            self._runs.stop_warm()
         ticks = ready.get("ticks")
-        self._import_ticks = ticks if type(ticks) is int else 0
+        self._runs.import_ticks = ticks if type(ticks) is int else 0
         self._imported = arcs(ready.get("arcs"))
         self._import_lines = _lines(self._imported)
-        self._reporter.send("loaded", warm=self._fit)
-        return bool(self._ids)
+        self._reporter.send("loaded", warm=self._runs.fit)
+        return bool(self._runs.ids)
 
     def _plain(self) -> set[int] | None:
         """Run all tests in their order; return which of them pass."""
-        request = {"tests": list(range(len(self._ids))), "watch": True, **self._spec["plain"]}
-        run = self._run(request)
+        request = {"tests": list(range(len(self._runs.ids))), "watch": True, **self._spec["plain"]}
+        run = self._runs.run(request)
         if run is None:
             return None
         passed = set()
@@ -312,13 +209,13 @@ class Conductor:
 
     def _alone(self, every: Iterable[int]) -> dict[int, frozenset[int]] | None:
         """Run each test alone; return the lines that each one reaches, and report what they cover."""
-        most = ALONE if self._fit else ALONE_COLD
+        most = ALONE if self._runs.fit else ALONE_COLD
         groups = [[number] for number in list(every)[:most]]
-        groups += [list(every)[most:]] if len(self._ids) > most else []
+        groups += [list(every)[most:]] if len(self._runs.ids) > most else []
         reach: dict[int, frozenset[int]] = {}
         covered = {(one, other) for one, other in self._imported}
         for group in groups:
-            run = self._run({"tests": group, "record": True, **self._bounds()})
+            run = self._runs.run({"tests": group, "record": True, **self._bounds()})
             if run is None:
                 return None
             done = run.first("done") or {}
@@ -339,7 +236,7 @@ class Conductor:
         tests = list(every)
         random.Random(number).shuffle(tests)  # noqa: S311 -- the same orders every time
         # Another order, other random numbers: equal ones would hide what depends on them.
-        run = self._run({"tests": tests, **self._bounds(), "seed": self.seed + 1 + number})
+        run = self._runs.run({"tests": tests, **self._bounds(), "seed": self.seed + 1 + number})
         if run is None:
             return None
         passed = frozenset(event["i"] for event in run.all("test") if event["outcome"] == "passed")
@@ -359,9 +256,9 @@ class Conductor:
             return True
         limits = {str(number): limit_for(self._ticks.get(number, 0)) for number in chosen}
         request = {**task, "tests": chosen, "limits": limits, **self._bounds()}
-        run = self._run(request, cold=cold)
+        run = self._runs.run(request, cold=cold)
         if run is not None and run.first("unswappable") is not None:
-            cold, run = True, self._run(request, cold=True)
+            cold, run = True, self._runs.run(request, cold=True)
         if run is None:
             return False
         facts = verdict_of(run, chosen)
@@ -386,20 +283,9 @@ def _calm_hypothesis() -> None:
         hypothesis.settings.load_profile("suite")
 
 
-def _answer(event: dict[str, Any]) -> tuple[str, int]:
-    ended, status = event.get("ended"), event.get("status")
-    return (ended if isinstance(ended, str) else "exit"), (status if type(status) is int else 0)
-
-
 def _looped(run: Run) -> bool:
     return bool((run.first("done") or {}).get("loop"))
 
 
 def _lines(arcs: Iterable[Iterable[int]]) -> frozenset[int]:
     return frozenset(line for arc in arcs for line in arc if line > 0)
-
-
-def _write(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]

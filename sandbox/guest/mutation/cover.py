@@ -13,9 +13,8 @@ WALL_S = 20.0
 
 def measure(arcs: Iterable[tuple[int, int]]) -> dict[str, int] | None:
     """Return the numbers; None where the analysis fails, as on a script that is too deep for it."""
-    made = gather.fork(lambda talker: _measure(arcs, talker))
-    assert made is not None
-    run = gather.gather(*made, WALL_S)
+    run = gather.run(lambda talker: _measure(arcs, talker), WALL_S)
+    assert run is not None
     found = run.first("numbers")
     names = ("statements", "covered", "branches", "covered_branches")
     return None if found is None else {name: int(found[name]) for name in names}

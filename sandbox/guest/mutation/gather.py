@@ -1,17 +1,20 @@
 """Forks a process for one run, listens to what it says, and ends it when it takes too long."""
 
 import json
+import mmap
 import os
 import select
 import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Self
 
 MAX_BYTES = 8 * 1024 * 1024
 _CHUNK = 1 << 16
-_POLL_MS = 20
+_POLL_MS = 50
+_HEADER = 8
 
 
 @dataclass(slots=True)
@@ -34,12 +37,39 @@ class Run:
         return [event for event in self.events if event.get("event") == name]
 
 
-class Talker:
-    """The forked side: writes events to its pipe. Holds its own references, as `Reporter` does."""
+class Sheet:
+    """Shared memory on which a forked process writes what it has to say.
 
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-        self._write = os.write
+    Nobody is woken by it: on a busy machine that would take longer than the tests. What was written is there
+    even when the writer has died.
+    """
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, _HEADER + MAX_BYTES)
+        self._end = _HEADER
+
+    def write(self, data: bytes) -> None:
+        """Append; what does not fit ends the process, which the reader will see."""
+        end = self._end + len(data)
+        self._memory[self._end : end] = data
+        self._end = end
+        self._memory[:_HEADER] = end.to_bytes(_HEADER, "big")
+
+    def read(self) -> bytes:
+        """Return all that was written."""
+        end = int.from_bytes(self._memory[:_HEADER], "big")
+        return self._memory[_HEADER : min(max(end, _HEADER), _HEADER + MAX_BYTES)]
+
+    def close(self) -> None:
+        """Let go of the memory."""
+        self._memory.close()
+
+
+class Talker:
+    """The forked side: writes events. Holds its own references, as `Reporter` does."""
+
+    def __init__(self, write: Callable[[bytes], object]) -> None:
+        self._write = write
         self._encode = json.JSONEncoder().encode
         self._getpid, self.pid = os.getpid, os.getpid()
         self._exit = os._exit
@@ -48,14 +78,57 @@ class Talker:
         """Write one event; a fork of this process stays silent."""
         if self._getpid() != self.pid:
             return
-        data = memoryview(self._encode({"event": event, **facts}).encode() + b"\n")
-        while data:
-            data = data[self._write(self._fd, data) :]
+        self._write(self._encode({"event": event, **facts}).encode() + b"\n")
 
     def leave(self, event: str = "done", **facts: Any) -> Any:
         """Say a last word, and end the process without anything that the suite has prepared."""
         self.say(event, **facts)
         self._exit(0)
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write all of it, however small the pieces are that the pipe takes."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def run(child: Callable[[Talker], None], wall_s: float) -> Run | None:
+    """Fork for one run, and wait for its end; None in the fork, once `child` has returned there."""
+    sheet, start = Sheet(), time.monotonic()
+    pid = os.fork()
+    if pid == 0:
+        os.setpgid(0, 0)
+        child(Talker(sheet.write))
+        return None
+    status = _wait(pid, wall_s)
+    found = Run(status=status or 0, wall_s=time.monotonic() - start)
+    _take(bytearray(sheet.read()), found)
+    sheet.close()
+    found.ended = "wall" if status is None else _how(status, found)
+    _kill_group(pid)
+    return found
+
+
+def _wait(pid: int, wall_s: float) -> int | None:
+    """Wait for the end of a process, and reap it; None if it had to be killed."""
+    until = time.monotonic() + wall_s
+    poller = select.poll()
+    try:
+        pidfd = os.pidfd_open(pid)
+        poller.register(pidfd, select.POLLIN)
+    except OSError:
+        # Not everywhere allowed: look often.
+        pidfd = -1
+    try:
+        while (status := _status(pid)) is None and time.monotonic() < until:
+            poller.poll(_POLL_MS if pidfd >= 0 else 1)
+    finally:
+        if pidfd >= 0:
+            os.close(pidfd)
+    if status is None:
+        end(pid)
+    return status
 
 
 def fork(child: Callable[[Talker], None]) -> tuple[int, int] | None:
@@ -65,7 +138,7 @@ def fork(child: Callable[[Talker], None]) -> tuple[int, int] | None:
     if pid == 0:
         os.close(ours)
         os.setpgid(0, 0)
-        child(Talker(theirs))
+        child(Talker(partial(write_all, theirs)))
         return None
     os.close(theirs)
     os.set_blocking(ours, False)

@@ -125,17 +125,12 @@ class Part:
 
     def _serve(self, request: dict[str, Any]) -> None:
         """Fork for one run, and pass on what comes of it."""
-        made = gather.fork(self._become)
-        if made is None:
+        run = gather.run(self._become, request["wall_s"])
+        if run is None:
             self._do(request)
             os._exit(0)
-        pid, pipe = made
-        run = gather.gather(pid, pipe, request["wall_s"])
-        os.close(pipe)
         tidy.sweep()
-        for event in run.events:
-            self.talker.say("said", what=event)
-        self.talker.say("answer", ended=run.ended, status=run.status)
+        self.talker.say("answer", ended=run.ended, status=run.status, said=run.events)
 
     def _become(self, talker: Talker) -> None:
         self.talker = talker
