@@ -29,6 +29,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "report": ("evaluator.commands.report", "Make the reports of a run again, from its journal."),
     "run": ("evaluator.commands.run", "Run one script in a throwaway container and say what became of it."),
     "score": ("evaluator.commands.score", "Judge samples that you bring: JSON lines, folders, lists."),
+    "suites": ("evaluator.commands.suites", "Score test suites by the faults that they catch."),
     "tasks": ("evaluator.commands.tasks", "List tasks, or check that they test what they ask for."),
 }
 

@@ -57,6 +57,7 @@ def verdict_key(job: Job, image: ImageInfo, *, repeat_no: int = 0) -> str:
             "stdin": text_sha256(job.stdin),
             "argv": list(job.argv),
             "repeat_no": repeat_no,
+            **({} if job.suite is None else {"suite": asdict(job.suite)}),
         }
     )
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from sandbox.suite import decode_facts, encode_plan
 from sandbox.types import (
     CompileReport,
     Evidence,
@@ -30,6 +31,7 @@ def encode_job(job: Job) -> dict[str, Any]:
         "hash_seed": job.hash_seed,
         "stdin": job.stdin,
         "argv": list(job.argv),
+        "suite": None if job.suite is None else encode_plan(job.suite),
         "limits": {
             "wall_s": limits.wall_s,
             "cpu_s": limits.cpu_s,
@@ -70,6 +72,7 @@ def decode_result(job: Job, data: Mapping[str, Any]) -> RunResult:
         stderr=Stream(**data.get("stderr", {})),
         flags=tuple(Flag(flag) for flag in data["flags"]),
         suspicious=tuple(data["suspicious"]),
+        suite=decode_facts(data["suite"]) if "suite" in data else None,
         may_skip=job.may_skip,
         **facts,
     )

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from sandbox.suite import SuiteFacts, SuitePlan
+
 KIB = 1024
 MIB = 1024 * KIB
 
@@ -138,6 +140,8 @@ class Job:
     """Test ids whose skip or xfail counts as passed, because the reference shows the same."""
     stdin: str = ""
     argv: tuple[str, ...] = ()
+    suite: SuitePlan | None = None
+    """Score the tests as a suite instead of the script; at level shared only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,6 +268,8 @@ class RunResult:
     suspicious: tuple[str, ...] = ()
     """Signs in the script's syntax tree that it may aim at the tests (`sandbox.guest.suspicious_table`);
     no verdict depends on them."""
+    suite: SuiteFacts | None = None
+    """What was seen of the tests as a suite, where the job asked for it."""
     may_skip: tuple[str, ...] = ()
     """Copied from the job: ids whose skip or xfail counts as passed."""
     contended: "RunResult | None" = None

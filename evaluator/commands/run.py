@@ -1,8 +1,6 @@
 """mendbench run: one script, one throwaway container, the verdict and the facts."""
 
 import secrets
-import sys
-from pathlib import Path
 from typing import Any
 
 import click
@@ -16,15 +14,13 @@ from evaluator.manifest import new_run_id
 from evaluator.run_text import show
 from evaluator.sandboxes import open_sandbox, sandbox_section
 from evaluator.signals import Interrupts
+from evaluator.source_file import read_source
 from evaluator.verdict_line import dump, facts
 from repair.outcome import Verdict, attempt_verdict
 from repair.reply import plain
 from repair.script import CleanOutcome, Script
 from sandbox.types import DEFAULT_LEVEL, Job, Level, Limits, RunResult
 from sandbox.verdict import judge
-
-_STDIN = "-"
-_MAX_BYTES = 16 * 1024 * 1024
 
 
 @click.command("run")
@@ -50,9 +46,9 @@ def command(file: str, **values: Any) -> int:
     """
     section = sandbox_section(values)
     level = _level(values["grading"], values["tests"], section)
-    text = _read(file)
-    tests = _read(values["tests"]) if values["tests"] else None
-    stdin = _read(values["stdin"]) if values["stdin"] else ""
+    text = read_source(file)
+    tests = read_source(values["tests"]) if values["tests"] else None
+    stdin = read_source(values["stdin"]) if values["stdin"] else ""
     script = _script(text, values)
     job = Job(
         id=secrets.token_hex(16),
@@ -83,23 +79,6 @@ def _level(grading: str | None, tests: str | None, section: SandboxSection) -> L
     if level is not Level.PROGRAM and not tests:
         raise UsageProblem(f"--grading {level} needs --tests")
     return level
-
-
-def _read(file: str) -> str:
-    try:
-        if file == _STDIN:
-            data = sys.stdin.buffer.read(_MAX_BYTES + 1)
-        else:
-            with Path(file).open("rb") as stream:
-                data = stream.read(_MAX_BYTES + 1)
-    except OSError as exc:
-        raise UsageProblem(f"{file}: cannot be read: {exc.strerror}") from exc
-    if len(data) > _MAX_BYTES:
-        raise UsageProblem(f"{file}: longer than {_MAX_BYTES} bytes")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as exc:
-        raise UsageProblem(f"{file}: not UTF-8: byte {exc.start}") from exc
 
 
 def _script(text: str, values: dict[str, Any]) -> Script:

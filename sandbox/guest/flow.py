@@ -69,13 +69,17 @@ class _Flow:
         elif self._compile():
             if self._tests is None:
                 self._run_program()
+            elif self._job.get("suite"):
+                self._run_suite(self._tests)
             else:
                 self._run_tests(self._tests)
         self._result["cgroup_peak_bytes"] = kernel.memory_peak()
         return Done(result=self._result, clean=self._clean and not self._result["flags"])
 
-    def _watch(self, zygote: Zygote, plan: Plan, bounds: Bounds, sink: Any) -> Facts:
-        child = zygote.spawn(plan)
+    def _watch(
+        self, zygote: Zygote, plan: Plan, bounds: Bounds, sink: Any, extra: Sequence[int] = ()
+    ) -> Facts:
+        child = zygote.spawn(plan, extra)
         return self._watched(Supervisor(child, bounds, sink, host=self._host, spare=self._nursery.pids))
 
     def _watched(self, supervisor: Supervisor) -> Facts:
@@ -95,7 +99,7 @@ class _Flow:
         """Say whether there is something to run."""
         reports: dict[str, dict[str, Any]] = {}
         spec = json.dumps({"script": self._job["script"], "tests": self._job["tests"]}).encode()
-        last = not self._job["keep"] and self._tests is not None
+        last = not self._job["keep"] and self._tests is not None and not self._job.get("suite")
         plan = self._plan("compile", self._users.compile, cwd="/", cpu_s=int(COMPILE_S), spec=spec, last=last)
         bounds = Bounds(
             startup_s=COMPILE_S, wall_s=COMPILE_S, cpu_s=COMPILE_S + 2, keep_bytes=4096, hard_bytes=1 << 20
@@ -195,6 +199,15 @@ class _Flow:
         self._result["evidence"] = report.evidence(facts)
         if report.differs and not (facts.killed_for or facts.oom) and self._collect() not in ([], expected):
             self._refuse("the ids of the tests change from one collection to the next")
+
+    def _run_suite(self, tests: bytes) -> None:
+        from .mutation.stage import SuiteStage  # noqa: PLC0415 -- few containers need it
+
+        stage = SuiteStage(self._job, self._nursery, self._users, self._watch, self._plan)
+        facts = stage.run(self._script, tests)
+        self._note(facts, None)
+        self._result["tests"] = stage.tests()
+        self._result["suite"] = stage.result()
 
     def _run_program(self) -> None:
         write(CODE / "solution.py", self._script)

@@ -7,7 +7,7 @@ once, and every child goes on from there with its own plugin and its own files.
 import os
 from collections.abc import Callable, Generator, Mapping
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import pytest
 from _pytest import fixtures
@@ -18,11 +18,24 @@ from .collect import Collector
 from .run_shared import Recorder
 from .zygote import Forker
 
-Role = Collector | Recorder
+if TYPE_CHECKING:
+    from .mutation.conduct import Conductor
+
+Role: TypeAlias = "Collector | Recorder | Conductor"
+
+
+def _conductor(_config: pytest.Config) -> Any:
+    # Not before it is asked for: every container would wait for what few of them need.
+    from .mutation.conduct import Conductor  # noqa: PLC0415
+
+    return Conductor()
+
+
 ROLES: Mapping[str, Callable[[pytest.Config], Role]] = {
     "collect": Collector.from_warden,
     "shared": Recorder,
     "grader": Grader,
+    "suite": _conductor,
 }
 
 
