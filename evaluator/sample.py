@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from evaluator.jobs import JobMaker, basis
 from evaluator.journal import now
@@ -10,6 +10,7 @@ from evaluator.keys import derived_int, text_sha256
 from evaluator.records import AttemptRecord, ModelEntry, ScriptRecord
 from prompts.render import Template, render
 from prompts.tasks import Task
+from repair.errors import NotRecorded
 from repair.llm import Arm, CallId, CallKind, Completion, Message, Request, Sampling
 from repair.loop import Attempt, LoopConfig, Stages, Start, run_loop
 from repair.outcome import Verdict
@@ -19,6 +20,8 @@ from sandbox.types import Job, RunResult
 from sandbox.verdict import RunVerdict, judge
 
 Reused = Literal["completion", "shown", "holdout"]
+RECORDING_ENDED: Final = "recording_ended"
+"""AttemptRecord.stop of a call to which a server of recordings has no reply: the sample is unscored."""
 
 
 class Asker(Protocol):
@@ -78,6 +81,7 @@ class _Notes:
     completion_key: str | None = None
     shown_key: str | None = None
     reused: list[Reused] = field(default_factory=list)
+    recording_ended: bool = False
 
 
 def run_sample(spec: SampleSpec, tools: Tools) -> Iterator[AttemptRecord]:
@@ -108,7 +112,11 @@ def _start(spec: SampleSpec, tools: Tools) -> Start:
 
 def _stages(spec: SampleSpec, tools: Tools, notes: _Notes) -> Stages:
     def ask(request: Request) -> Completion:
-        completion, notes.completion_key, known = tools.llm.complete(request)
+        try:
+            completion, notes.completion_key, known = tools.llm.complete(request)
+        except NotRecorded:
+            notes.recording_ended = True
+            raise
         if known:
             notes.reused.append("completion")
         return completion
@@ -179,7 +187,7 @@ def _record(attempt: Attempt, spec: SampleSpec, tools: Tools, notes: _Notes) -> 
         flags=_flags(attempt),
         suspicious=attempt.shown.suspicious if attempt.shown else (),
         feedback=attempt.feedback,
-        stop=attempt.stop,
+        stop=RECORDING_ENDED if notes.recording_ended else attempt.stop,
         error=attempt.error,
     )
 

@@ -19,7 +19,7 @@ from evaluator.report.figures import (
     unscored_text,
 )
 from evaluator.report.notes import levels, notes
-from evaluator.report.words import BASIS_TITLES, DEMO_BANNER, LEVEL_NOTES
+from evaluator.report.words import BASIS_TITLES, LEVEL_NOTES, banners
 from evaluator.results import samples
 from evaluator.rundata import RunData
 from evaluator.safe_text import one_line
@@ -72,8 +72,8 @@ def _by_level(console: Console, of_basis: Sequence[Group]) -> None:
 
 
 def _banner(run: RunData, console: Console) -> None:
-    if run.manifest.recorded_demo:
-        _line(console, DEMO_BANNER, "bold black on yellow")
+    for banner, _ in banners(run.manifest):
+        _line(console, banner, "bold black on yellow")
 
 
 def _line(console: Console, text: str, style: str) -> None:
