@@ -28,8 +28,10 @@ class Round:
     """The recorded verdict in its source's words; nothing here depends on it."""
     scope: str = ""
     """Which tests that verdict was about: `hidden`, `visible`, …"""
+    code: str | None = None
+    """The code that its source took out of the reply, where it was kept."""
     code_only: bool = False
-    """The reply was not kept; the code that its source took out of it stands for it."""
+    """The reply was not kept; that code stands for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +93,7 @@ def _history(raw: Raw, number: int) -> History:
     if raw.why or not isinstance(raw.value, dict):
         raise BrokenRow(raw.why or "a history is an object")
     row = raw.value
-    prompt, model = _text(row, "prompt"), _text(row, "model") or UNNAMED
+    prompt, model = plain(text_field(row, "prompt") or ""), _text(row, "model") or UNNAMED
     if not prompt.strip():
         raise BrokenRow("no `prompt`")
     if len(model) > _MODEL_CHARS:
@@ -113,7 +115,7 @@ def _history(raw: Raw, number: int) -> History:
 
 def _tests(row: Mapping[str, Any], names: tuple[str, ...]) -> tuple[str | None, str]:
     """Give the tests as a pytest file, or why there are none."""
-    tests, kind = _text(row, "tests"), _text(row, "tests_kind")
+    tests, kind = plain(text_field(row, "tests") or ""), _text(row, "tests_kind")
     if not tests.strip():
         return None, f"tests of kind {kind} cannot be run here" if kind else "the row has no `tests`"
     kind = kind or _guessed(tests, names)
@@ -171,6 +173,7 @@ def _round(number: int, item: object) -> Round:
         ),
         verdict=_text(item, "verdict"),
         scope=_text(item, "verdict_scope"),
+        code=code,
         code_only=said is None,
     )
 

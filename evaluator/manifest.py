@@ -56,7 +56,7 @@ def make_manifest(
         draws=plan.draws,
         image=image,
         levels=levels(plan.tasks, jobs),
-        host=_host(),
+        host=host_facts(),
         packages=packages(),
         git=git_state(),
         warnings=tuple(warnings),
@@ -107,7 +107,8 @@ def _redact_url(text: str) -> str:
     return urlunsplit(parts._replace(netloc=f"{REDACTED}@{parts.netloc.rpartition('@')[2]}"))
 
 
-def _host() -> dict[str, str]:
+def host_facts() -> dict[str, str]:
+    """The machine, as far as results may depend on it."""
     return {
         "system": platform.system(),
         "release": platform.release(),

@@ -75,7 +75,7 @@ class Tools:
 
 
 @dataclass(slots=True)
-class _Notes:
+class Notes:
     """What the stages learn about one attempt that the loop has no business knowing."""
 
     completion_key: str | None = None
@@ -92,25 +92,32 @@ def run_sample(spec: SampleSpec, tools: Tools) -> Iterator[AttemptRecord]:
         Stopped: the run is ending.
         EngineGone: nothing can be run any more.
     """
-    notes = _Notes()
-    for attempt in run_loop(_start(spec, tools), _stages(spec, tools, notes), tools.loop):
-        yield _finish(attempt, spec, tools, notes)
+    notes = Notes()
+    for attempt in run_loop(_start(spec, tools), stages(spec, tools, notes), tools.loop):
+        yield finish(attempt, spec, tools, notes)
         notes.completion_key, notes.shown_key, notes.reused = None, None, []
 
 
+def first_messages(template: Template, task: Task, system: str | None) -> tuple[Message, ...]:
+    """Give the messages of a first call; `system` replaces the template's own."""
+    messages = tuple(Message(role=role, content=content) for role, content in render(template, task))
+    if system is None:
+        return messages
+    rest = tuple(message for message in messages if message.role != "system")
+    return (Message(role="system", content=system), *rest)
+
+
 def _start(spec: SampleSpec, tools: Tools) -> Start:
-    pairs = render(spec.template, spec.task)
-    messages = tuple(Message(role=role, content=content) for role, content in pairs)
-    if tools.system is not None:
-        rest = tuple(message for message in messages if message.role != "system")
-        messages = (Message(role="system", content=tools.system), *rest)
+    messages = first_messages(spec.template, spec.task, tools.system)
     call = CallId(
         task_id=spec.task.task_id, template=spec.template.name, sample=spec.sample, arm=spec.arm, call_no=0
     )
     return Start(call=call, messages=messages, sampling=tools.sampling)
 
 
-def _stages(spec: SampleSpec, tools: Tools, notes: _Notes) -> Stages:
+def stages(spec: SampleSpec, tools: Tools, notes: Notes) -> Stages:
+    """Give the loop its real parts; what they learn goes into `notes`."""
+
     def ask(request: Request) -> Completion:
         try:
             completion, notes.completion_key, known = tools.llm.complete(request)
@@ -138,7 +145,8 @@ def _stages(spec: SampleSpec, tools: Tools, notes: _Notes) -> Stages:
     return Stages(ask=ask, make_script=make_script, run=run, seed=seed)
 
 
-def _finish(attempt: Attempt, spec: SampleSpec, tools: Tools, notes: _Notes) -> AttemptRecord:
+def finish(attempt: Attempt, spec: SampleSpec, tools: Tools, notes: Notes) -> AttemptRecord:
+    """Run the holdout where it is due, and make the record of an attempt."""
     record = _record(attempt, spec, tools, notes)
     wanted = attempt.verdict is Verdict.PASSED or tools.holdout_always
     if spec.task.holdout is None or attempt.script.code is None or not wanted or attempt.shown is None:
@@ -154,7 +162,7 @@ def _finish(attempt: Attempt, spec: SampleSpec, tools: Tools, notes: _Notes) -> 
     )
 
 
-def _record(attempt: Attempt, spec: SampleSpec, tools: Tools, notes: _Notes) -> AttemptRecord:
+def _record(attempt: Attempt, spec: SampleSpec, tools: Tools, notes: Notes) -> AttemptRecord:
     call, completion, script = attempt.request.call, attempt.completion, attempt.script
     return AttemptRecord(
         at=now(),

@@ -176,7 +176,6 @@ def kept_config(manifest: Manifest, values: Mapping[str, Any]) -> Config:
 
 def print_plan(plan: Plan) -> None:
     """Say what a run would do."""
-    config = plan.config
     lines = [
         _note(plan),
         f"tasks      {len(plan.tasks)} in {', '.join(sorted({task.batch for task in plan.tasks}))}",
@@ -250,7 +249,7 @@ def conduct(
     stack.enter_context(sandbox)
     slots = total_slots(section, values["slots"])
     stop = threading.Event()
-    stack.enter_context(_terminate_cleanly())
+    stack.enter_context(terminate_cleanly())
     controls = check_controls(plan, sandbox, errors, slots=slots, stop=stop)
     manifest = make_manifest(plan, run_id, sandbox.image(), controls.jobs, (*warnings, *controls.warnings))
     folder.mkdir(parents=True, exist_ok=True)
@@ -325,7 +324,7 @@ def _say(console: Console, text: str, *, style: str = "") -> None:
 
 
 @contextmanager
-def _terminate_cleanly() -> Iterator[None]:
+def terminate_cleanly() -> Iterator[None]:
     """Make SIGTERM end the process the way an exception does, so that containers are removed."""
 
     def leave(number: int, _frame: FrameType | None) -> None:

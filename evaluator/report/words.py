@@ -13,8 +13,9 @@ DEMO_NOTE: Final = (
 REPLAY_BANNER: Final = "REPLAY: the replies were recorded elsewhere and answered other prompts"
 REPLAY_NOTE: Final = (
     "Past replies of models were played back by their place in the conversation. They answered the prompts "
-    "and the feedback of the harness that recorded them: what follows a failure here is what followed it there, "
-    "not what this feedback would have brought. A sample whose recording ended before the loop did is unscored."
+    "and the feedback of the harness that recorded them: what follows a failure here is what followed it "
+    "there, not what this feedback would have brought. A sample whose recording ended before the loop did is "
+    "unscored."
 )
 REGRADE_BANNER: Final = "REGRADED: saved replies were judged anew; no model was asked"
 REGRADE_NOTE: Final = (
