@@ -26,6 +26,8 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "export": ("evaluator.commands.export", "Write a run as a tree of files to browse."),
     "models": ("evaluator.commands.models", "List the models of the servers on this machine."),
     "reap": ("evaluator.commands.reap", "Remove containers whose bench is gone."),
+    "regrade": ("evaluator.commands.regrade", "Judge the saved replies of a run anew, without any model."),
+    "replay": ("evaluator.commands.replay", "Run the loop over recorded histories of models."),
     "report": ("evaluator.commands.report", "Make the reports of a run again, from its journal."),
     "run": ("evaluator.commands.run", "Run one script in a throwaway container and say what became of it."),
     "score": ("evaluator.commands.score", "Judge samples that you bring: JSON lines, folders, lists."),

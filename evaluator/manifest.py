@@ -16,6 +16,7 @@ from evaluator.jobs import PARTS, JobMaker, basis
 from evaluator.journal import now
 from evaluator.plan import Plan
 from evaluator.records import Manifest, TaskEntry
+from prompts.tasks import Task
 from sandbox.types import ImageInfo, Level
 
 _PACKAGES = (
@@ -48,36 +49,46 @@ def make_manifest(
         created=now(),
         version=version(),
         recorded_demo=plan.recorded_demo,
+        replayed=plan.replayed,
         config=redact(plan.config.model_dump(mode="json")),
-        tasks=tuple(
-            TaskEntry(
-                task_id=task.task_id,
-                batch=task.batch,
-                family=task.family,
-                sha256=task.sha256,
-                basis=basis(task),
-                has_holdout=task.holdout is not None,
-                tags=task.tags,
-                difficulty=task.difficulty or "",
-                level=jobs.deciding_level(task),
-            )
-            for task in plan.tasks
-        ),
+        tasks=tuple(task_entry(task, jobs) for task in plan.tasks),
         templates={template.name: template.sha256 for template in plan.templates},
         models=tuple(model.entry for model in plan.models),
         samples=plan.config.bench.samples,
+        draws=plan.draws,
         image=image,
-        levels=tuple(sorted(_levels(plan, jobs))),
-        host=_host(),
-        packages={name: metadata.version(name) for name in _PACKAGES},
-        git=_git(Path(__file__).resolve().parent),
+        levels=levels(plan.tasks, jobs),
+        host=host_facts(),
+        packages=packages(),
+        git=git_state(),
         warnings=tuple(warnings),
     )
 
 
-def _levels(plan: Plan, jobs: JobMaker) -> set[Level]:
-    parts = [(task, part) for task in plan.tasks for part in PARTS if part == "shown" or task.holdout]
-    return {jobs.level(task, part) for task, part in parts}
+def task_entry(task: Task, jobs: JobMaker) -> TaskEntry:
+    """Write down what the numbers need of a task."""
+    return TaskEntry(
+        task_id=task.task_id,
+        batch=task.batch,
+        family=task.family,
+        sha256=task.sha256,
+        basis=basis(task),
+        has_holdout=task.holdout is not None,
+        tags=task.tags,
+        difficulty=task.difficulty or "",
+        level=jobs.deciding_level(task),
+    )
+
+
+def levels(tasks: Iterable[Task], jobs: JobMaker) -> tuple[Level, ...]:
+    """Return the levels at which the parts of these tasks are graded, sorted."""
+    parts = [(task, part) for task in tasks for part in PARTS if part == "shown" or task.holdout]
+    return tuple(sorted({jobs.level(task, part) for task, part in parts}))
+
+
+def packages() -> dict[str, str]:
+    """The versions of the libraries that results may depend on."""
+    return {name: metadata.version(name) for name in _PACKAGES}
 
 
 def version() -> str:
@@ -98,7 +109,8 @@ def _redact_url(text: str) -> str:
     return urlunsplit(parts._replace(netloc=f"{REDACTED}@{parts.netloc.rpartition('@')[2]}"))
 
 
-def _host() -> dict[str, str]:
+def host_facts() -> dict[str, str]:
+    """The machine, as far as results may depend on it."""
     return {
         "system": platform.system(),
         "release": platform.release(),
@@ -108,8 +120,9 @@ def _host() -> dict[str, str]:
     }
 
 
-def _git(folder: Path) -> dict[str, str]:
-    git = shutil.which("git")
+def git_state() -> dict[str, str]:
+    """The commit that is checked out, and whether anything was changed; nothing where there is no git."""
+    git, folder = shutil.which("git"), Path(__file__).resolve().parent
     if git is None:
         return {}
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from evaluator.config import Config, ModelSection
 from evaluator.errors import RunIncompatible, UsageProblem
-from evaluator.records import Manifest, ModelEntry
+from evaluator.records import Draw, Manifest, ModelEntry
 from evaluator.sample import SampleSpec
 from evaluator.servers import display_url, normalise_base_url
 from prompts.render import Template, load_template
@@ -31,16 +31,17 @@ class Plan:
     templates: tuple[Template, ...]
     models: tuple[PlannedModel, ...]
     recorded_demo: bool = False
-
-    @property
-    def samples_per_model(self) -> int:
-        """Independent draws of each model."""
-        return len(self.tasks) * len(self.templates) * self.config.bench.samples
+    draws: tuple[Draw, ...] = ()
+    """What is drawn; empty: every model on every task and template."""
+    replayed: str = ""
+    """File of recorded histories that the replies come from."""
 
     @property
     def samples(self) -> int:
         """Independent draws of all models."""
-        return self.samples_per_model * len(self.models)
+        if self.draws:
+            return len(self.draws)
+        return len(self.tasks) * len(self.templates) * self.config.bench.samples * len(self.models)
 
     @property
     def most_calls(self) -> int:
@@ -52,11 +53,27 @@ class Plan:
 
     def specs(self, model: PlannedModel) -> tuple[SampleSpec, ...]:
         """Every sample of one model; whole passes over the tasks, so that a cut-off run is balanced."""
+        if self.draws:
+            return self._drawn(model.entry)
         return tuple(
             SampleSpec(model=model.entry, task=task, template=template, sample=sample)
             for sample in range(self.config.bench.samples)
             for template in self.templates
             for task in self.tasks
+        )
+
+    def _drawn(self, model: ModelEntry) -> tuple[SampleSpec, ...]:
+        tasks = {task.task_id: task for task in self.tasks}
+        templates = {template.name: template for template in self.templates}
+        return tuple(
+            SampleSpec(
+                model=model,
+                task=tasks[draw.task_id],
+                template=templates[draw.template],
+                sample=draw.sample,
+            )
+            for draw in self.draws
+            if draw.model == model.label
         )
 
 
@@ -66,22 +83,25 @@ def make_plan(
     *,
     recorded_demo: bool = False,
     server_id: str | None = None,
+    tasks: Sequence[Task] | None = None,
 ) -> Plan:
     """Load what the configuration names.
 
     `server_id` stands for the servers' addresses in content keys, where those change from run to run.
+    `tasks` stand in place of those of the configuration.
 
     Raises:
         PromptError: a task or a template is missing or broken.
         UsageProblem: two templates share a name, or a model is named twice.
     """
     bench = config.bench
-    tasks = load(bench.tasks_dir or batch_root(), bench.batches or None, bench.tasks or None)
+    if tasks is None:
+        tasks = load(bench.tasks_dir or batch_root(), bench.batches or None, bench.tasks or None)
     templates = tuple(load_template(name) for name in bench.templates)
     _refuse_twice([template.name for template in templates], "template")
     return Plan(
         config=config,
-        tasks=tasks[: bench.limit],
+        tasks=tuple(tasks[: bench.limit]),
         templates=templates,
         models=_planned(models, server_id),
         recorded_demo=recorded_demo,

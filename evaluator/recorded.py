@@ -5,7 +5,7 @@ It asks no model anything. Whoever uses it must say so.
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler
 from socketserver import TCPServer, ThreadingMixIn
 from types import TracebackType
@@ -39,16 +39,21 @@ class RecordedReply(Protocol):
 class RecordedServer:
     """Serves `recordings` (model → `str(CallId)` → reply) while the context is open.
 
-    Listens on loopback on a free port. A call that is not recorded gets a 404 that names it.
+    Listens on loopback on a free port. A call that is not recorded gets a 404 that names it, and says
+    `why_missing(model, call)` where that is given.
     """
 
-    def __init__(self, recordings: Mapping[str, Mapping[str, RecordedReply]]) -> None:
-        self._recordings = recordings
+    def __init__(
+        self,
+        recordings: Mapping[str, Mapping[str, RecordedReply]],
+        why_missing: Callable[[str, str], str] | None = None,
+    ) -> None:
+        self._recordings, self._why_missing = recordings, why_missing or _no_reply
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
-        self._server = _Server(self._recordings)
+        self._server = _Server(self._recordings, self._why_missing)
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, name="recorded", daemon=True
         )
@@ -71,15 +76,23 @@ class RecordedServer:
         return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
 
 
+def _no_reply(model: str, call: str) -> str:
+    return f"no reply of {model!r} is recorded for call {call!r}"
+
+
 class _Server(ThreadingMixIn, TCPServer):
     daemon_threads = True
     # Threads are joined at the end; none can linger, since no connection is kept.
     block_on_close = True
     request_queue_size = 128
 
-    def __init__(self, recordings: Mapping[str, Mapping[str, RecordedReply]]) -> None:
+    def __init__(
+        self,
+        recordings: Mapping[str, Mapping[str, RecordedReply]],
+        why_missing: Callable[[str, str], str],
+    ) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.recordings = recordings
+        self.recordings, self.why_missing = recordings, why_missing
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing: a client that leaves early is no fault of ours."""
@@ -127,7 +140,8 @@ class _Handler(BaseHTTPRequestHandler):
         if model not in self._recordings:
             self._fail(f"model {model!r} not found", "model_not_found")
         elif call not in self._recordings[model]:
-            self._fail(f"no reply of {model!r} is recorded for call {call!r}", CALL_NOT_RECORDED)
+            why = cast("_Server", self.server).why_missing(model, call)
+            self._fail(why, CALL_NOT_RECORDED)
         elif body.get("stream"):
             self._stream(model, self._recordings[model][call], body)
         else:

@@ -6,6 +6,8 @@ generated from them (`python -m evaluator.records`) and a test keeps both equal.
 
 import json
 import sys
+from collections.abc import Iterator
+from itertools import product
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
@@ -178,6 +180,18 @@ class ModelEntry(BaseModel):
     """As called, credentials removed."""
 
 
+class Draw(BaseModel):
+    """One planned draw, where a run does not draw every model on every task."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    model: str
+    """The model's label."""
+    task_id: str
+    template: str
+    sample: int
+
+
 class Manifest(_Stored):
     """run.json: everything that is fixed for a run. Holds no secret."""
 
@@ -189,6 +203,10 @@ class Manifest(_Stored):
     version: str
     recorded_demo: bool = False
     """No model was measured: the replies were shipped with the project."""
+    replayed: str = ""
+    """File of recorded histories that the replies came from; they answered other prompts."""
+    regraded_from: str = ""
+    """Run whose replies were judged anew; no model was asked."""
     config: dict[str, Any]
     """The resolved configuration; keys and URL credentials are redacted."""
     tasks: tuple[TaskEntry, ...]
@@ -196,6 +214,8 @@ class Manifest(_Stored):
     """Template name → sha256."""
     models: tuple[ModelEntry, ...]
     samples: int
+    draws: tuple[Draw, ...] = ()
+    """What was to be drawn; empty: every model on every task and template, `samples` times."""
     image: ImageInfo
     levels: tuple[Level, ...]
     host: dict[str, str] = Field(default_factory=dict)
@@ -204,6 +224,13 @@ class Manifest(_Stored):
     warnings: tuple[str, ...] = ()
     invalid: tuple[str, ...] = ()
     """Why the run proves nothing, if it does not: controls that failed."""
+
+    def planned(self) -> Iterator[tuple[str, str, str, int]]:
+        """Yield every planned draw: model, task, template, sample."""
+        if self.draws:
+            return ((draw.model, draw.task_id, draw.template, draw.sample) for draw in self.draws)
+        models, tasks = [model.label for model in self.models], [task.task_id for task in self.tasks]
+        return product(models, tasks, self.templates, range(self.samples))
 
 
 def json_schema() -> dict[str, Any]:

@@ -94,7 +94,7 @@ class RememberingLLM:
         key = completion_key(self._model.server, self._model.name, request)
         record = self._known.completion(key)
         if record is not None:
-            return _completion(record), key, True
+            return completion_of(record), key, True
         with self._slots:
             if self._stop.is_set():
                 raise Stopped
@@ -141,7 +141,8 @@ class RememberingLLM:
         )
 
 
-def _completion(record: CompletionRecord) -> Completion:
+def completion_of(record: CompletionRecord) -> Completion:
+    """Make the reply of a record again."""
     return Completion(
         text=record.text,
         reasoning=record.reasoning,

@@ -1,8 +1,7 @@
 """Samples as the numbers see them: every planned draw, what became of it, and what it cost."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import accumulate, product
+from itertools import accumulate
 
 from evaluator.records import AttemptRecord, Basis, CompletionRecord, TaskEntry
 from evaluator.rundata import RunData, Trajectory
@@ -144,16 +143,9 @@ def samples(run: RunData) -> tuple[Sample, ...]:
         for t in run.trajectories
         if t.first.arm is Arm.REPAIR
     }
-    keys = set(found) | set(_planned(run))
+    keys = set(found) | set(run.manifest.planned())
     tasks = {task.task_id: task for task in run.manifest.tasks}
     return tuple(_sample(run, key, tasks.get(key[1]), found.get(key)) for key in sorted(keys))
-
-
-def _planned(run: RunData) -> Iterator[tuple[str, str, str, int]]:
-    manifest = run.manifest
-    models = [model.label for model in manifest.models]
-    tasks = [task.task_id for task in manifest.tasks]
-    return product(models, tasks, manifest.templates, range(manifest.samples))
 
 
 def _sample(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from evaluator.jobs import JobMaker, basis
 from evaluator.journal import now
@@ -10,6 +10,7 @@ from evaluator.keys import derived_int, text_sha256
 from evaluator.records import AttemptRecord, ModelEntry, ScriptRecord
 from prompts.render import Template, render
 from prompts.tasks import Task
+from repair.errors import NotRecorded
 from repair.llm import Arm, CallId, CallKind, Completion, Message, Request, Sampling
 from repair.loop import Attempt, LoopConfig, Stages, Start, run_loop
 from repair.outcome import Verdict
@@ -19,6 +20,8 @@ from sandbox.types import Job, RunResult
 from sandbox.verdict import RunVerdict, judge
 
 Reused = Literal["completion", "shown", "holdout"]
+RECORDING_ENDED: Final = "recording_ended"
+"""AttemptRecord.stop of a call to which a server of recordings has no reply: the sample is unscored."""
 
 
 class Asker(Protocol):
@@ -74,12 +77,13 @@ class Tools:
 
 
 @dataclass(slots=True)
-class _Notes:
+class Notes:
     """What the stages learn about one attempt that the loop has no business knowing."""
 
     completion_key: str | None = None
     shown_key: str | None = None
     reused: list[Reused] = field(default_factory=list)
+    recording_ended: bool = False
 
 
 def run_sample(spec: SampleSpec, tools: Tools) -> Iterator[AttemptRecord]:
@@ -90,27 +94,38 @@ def run_sample(spec: SampleSpec, tools: Tools) -> Iterator[AttemptRecord]:
         Stopped: the run is ending.
         EngineGone: nothing can be run any more.
     """
-    notes = _Notes()
-    for attempt in run_loop(_start(spec, tools), _stages(spec, tools, notes), tools.loop):
-        yield _finish(attempt, spec, tools, notes)
+    notes = Notes()
+    for attempt in run_loop(_start(spec, tools), stages(spec, tools, notes), tools.loop):
+        yield finish(attempt, spec, tools, notes)
         notes.completion_key, notes.shown_key, notes.reused = None, None, []
 
 
+def first_messages(template: Template, task: Task, system: str | None) -> tuple[Message, ...]:
+    """Give the messages of a first call; `system` replaces the template's own."""
+    messages = tuple(Message(role=role, content=content) for role, content in render(template, task))
+    if system is None:
+        return messages
+    rest = tuple(message for message in messages if message.role != "system")
+    return (Message(role="system", content=system), *rest)
+
+
 def _start(spec: SampleSpec, tools: Tools) -> Start:
-    pairs = render(spec.template, spec.task)
-    messages = tuple(Message(role=role, content=content) for role, content in pairs)
-    if tools.system is not None:
-        rest = tuple(message for message in messages if message.role != "system")
-        messages = (Message(role="system", content=tools.system), *rest)
+    messages = first_messages(spec.template, spec.task, tools.system)
     call = CallId(
         task_id=spec.task.task_id, template=spec.template.name, sample=spec.sample, arm=spec.arm, call_no=0
     )
     return Start(call=call, messages=messages, sampling=tools.sampling)
 
 
-def _stages(spec: SampleSpec, tools: Tools, notes: _Notes) -> Stages:
+def stages(spec: SampleSpec, tools: Tools, notes: Notes) -> Stages:
+    """Give the loop its real parts; what they learn goes into `notes`."""
+
     def ask(request: Request) -> Completion:
-        completion, notes.completion_key, known = tools.llm.complete(request)
+        try:
+            completion, notes.completion_key, known = tools.llm.complete(request)
+        except NotRecorded:
+            notes.recording_ended = True
+            raise
         if known:
             notes.reused.append("completion")
         return completion
@@ -135,7 +150,8 @@ def _stages(spec: SampleSpec, tools: Tools, notes: _Notes) -> Stages:
     return Stages(ask=ask, make_script=make_script, run=run, seed=seed)
 
 
-def _finish(attempt: Attempt, spec: SampleSpec, tools: Tools, notes: _Notes) -> AttemptRecord:
+def finish(attempt: Attempt, spec: SampleSpec, tools: Tools, notes: Notes) -> AttemptRecord:
+    """Run the holdout where it is due, and make the record of an attempt."""
     record = _record(attempt, spec, tools, notes)
     wanted = attempt.verdict is Verdict.PASSED or tools.holdout_always
     if spec.task.holdout is None or attempt.script.code is None or not wanted or attempt.shown is None:
@@ -151,7 +167,7 @@ def _finish(attempt: Attempt, spec: SampleSpec, tools: Tools, notes: _Notes) -> 
     )
 
 
-def _record(attempt: Attempt, spec: SampleSpec, tools: Tools, notes: _Notes) -> AttemptRecord:
+def _record(attempt: Attempt, spec: SampleSpec, tools: Tools, notes: Notes) -> AttemptRecord:
     call, completion, script = attempt.request.call, attempt.completion, attempt.script
     return AttemptRecord(
         at=now(),
@@ -186,7 +202,7 @@ def _record(attempt: Attempt, spec: SampleSpec, tools: Tools, notes: _Notes) -> 
         flags=_flags(attempt),
         suspicious=attempt.shown.suspicious if attempt.shown else (),
         feedback=attempt.feedback,
-        stop=attempt.stop,
+        stop=RECORDING_ENDED if notes.recording_ended else attempt.stop,
         error=attempt.error,
     )
 

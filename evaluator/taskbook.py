@@ -1,13 +1,11 @@
 """The tasks that samples may name: a file of tests by task, a folder of batches, and those that ship."""
 
-import ast
-import builtins
-import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evaluator.asserts import check_as_tests
 from evaluator.errors import UsageProblem
 from evaluator.rows import BrokenRow, Raw, names_field, text_field
 from evaluator.samples import read_samples
@@ -117,64 +115,3 @@ def _tests(row: Mapping[str, Any], names: tuple[str, ...]) -> str:
         return check_as_tests(check, names[0])
     except (SyntaxError, ValueError, RecursionError, MemoryError) as exc:
         raise BrokenRow(f"`test` is not Python: {exc}") from None
-
-
-def check_as_tests(check: str, entry_point: str) -> str:
-    """Make a pytest file of a human-eval test: `check(candidate)`, or plain statements.
-
-    Such tests were written to run in the solution's own namespace. What they use of it is imported by
-    name, and nothing else: a solution cannot put its own `abs` in the place of the language's.
-    """
-    tree = ast.parse(check)
-    helpers = sorted(_free_names(tree) - {entry_point, "check"})
-    imports = [
-        f"from solution import {entry_point}",
-        *(f"try:\n    from solution import {name}\nexcept ImportError:\n    pass" for name in helpers),
-    ]
-    defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
-    if "check" in defined:
-        call = f"def test_check():\n    check({entry_point})"
-        return "\n".join([*imports, "", check, "", call, ""])
-    return "\n".join([*imports, "", _as_function(tree), ""])
-
-
-def _as_function(tree: ast.Module) -> str:
-    """Put plain statements into one test; imports and definitions stay where they are."""
-    kept = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
-    outside = [node for node in tree.body if isinstance(node, kept)]
-    inside = [node for node in tree.body if not isinstance(node, kept)]
-    head = ast.unparse(ast.Module(body=list(outside), type_ignores=[]))
-    shell = ast.parse(textwrap.dedent("def test_check():\n    pass"))
-    function = shell.body[0]
-    assert isinstance(function, ast.FunctionDef)
-    function.body = list(inside) or function.body
-    names = sorted(_stored(inside))
-    if names:
-        function.body.insert(0, ast.Global(names=names))
-    return f"{head}\n\n{ast.unparse(ast.fix_missing_locations(shell))}"
-
-
-def _stored(nodes: Iterable[ast.stmt]) -> set[str]:
-    """Names that the statements bind; functions beside them may read those."""
-    every = (child for node in nodes for child in ast.walk(node))
-    return {node.id for node in every if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-
-
-def _free_names(tree: ast.Module) -> set[str]:
-    used: set[str] = set()
-    bound: set[str] = set()
-    for node in ast.walk(tree):
-        match node:
-            case ast.Name(id=name, ctx=ast.Load()):
-                used.add(name)
-            case ast.Name(id=name):
-                bound.add(name)
-            case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.arg(arg=name):
-                bound.add(name)
-            case ast.alias(name=name, asname=alias):
-                bound.add(alias or name.partition(".")[0])
-            case ast.ExceptHandler(name=str(name)):
-                bound.add(name)
-            case _:
-                pass
-    return used - bound - set(dir(builtins))

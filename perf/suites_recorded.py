@@ -14,7 +14,7 @@ from pathlib import Path
 
 from evaluator.suite_outcome import SuiteOutcome, outcome_of, passes
 from evaluator.suite_runs import LIMITS
-from repair.caged import Cleaner
+from repair.cleaning.caged import Cleaner
 from repair.reply import plain
 from sandbox.engine import DockerSandbox
 from sandbox.hosts import DockerHost

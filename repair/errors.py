@@ -7,6 +7,7 @@ MendError
 │   ├── ContextOverflow       the prompt does not fit: shrink the feedback once
 │   ├── BadReply              HTTP 200, but not a chat completion
 │   ├── RequestRefused        the server refuses this request (other 4xx)
+│   │   └── NotRecorded       a server of recordings has no reply to this call
 │   └── ServerFatal           no call of this model can work
 │       ├── AuthFailed        401, 403
 │       └── ModelMissing      404, or "model not found / failed to load"
@@ -42,6 +43,10 @@ class BadReply(LLMError):
 
 class RequestRefused(LLMError):
     """The server refuses this request as it stands."""
+
+
+class NotRecorded(RequestRefused):
+    """A server of recorded replies has none for this call."""
 
 
 class ServerFatal(LLMError):

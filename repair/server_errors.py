@@ -14,6 +14,7 @@ from repair.errors import (
     ContextOverflow,
     LLMError,
     ModelMissing,
+    NotRecorded,
     RequestRefused,
     ServerFatal,
     Transient,
@@ -136,7 +137,7 @@ def _by_words(said: ServerSaid, peer: Peer) -> LLMError | None:
     status, text, codes = said.effective_status, said.text, said.codes
     detail = _detail(said, peer)
     if CALL_NOT_RECORDED in codes:
-        return RequestRefused(f"{peer} has no recorded reply{detail}")
+        return NotRecorded(f"{peer} has no recorded reply{detail}")
     if status in {401, 403, 407} or (status is None and _AUTH.search(text)):
         return AuthFailed(f"{peer.server} does not accept the API key{detail}; check api_key_env")
     if status == 402 or "insufficient_quota" in codes:  # noqa: PLR2004 - HTTP

@@ -4,7 +4,7 @@ import signal
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
@@ -27,6 +27,7 @@ from evaluator.plan import Plan, check_same, make_plan
 from evaluator.preflight import check_controls
 from evaluator.progress import LiveProgress
 from evaluator.records import Manifest
+from evaluator.report.words import REPLAY_BANNER
 from evaluator.rundata import RunData
 from evaluator.safe_text import one_line
 from evaluator.sandboxes import open_sandbox, reap_all, total_slots
@@ -37,7 +38,7 @@ from sandbox.types import GRADED
 DEMO_NOTE = "RECORDED DEMO: no model was measured. The replies ship with mendbench."
 
 
-def _flags(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def config_flags(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Sort the flags into the sections of the configuration."""
     return {
         "bench": {
@@ -115,13 +116,13 @@ def command(**values: Any) -> int:
         else:
             plan, run = _planned(values, stack), None
         if values["dry_run"]:
-            _print_plan(plan)
+            print_plan(plan)
             return 0
-        return _bench(plan, run, values, stack)
+        return conduct(plan, run, values, stack)
 
 
 def _planned(values: Mapping[str, Any], stack: ExitStack) -> Plan:
-    config = load_config(values["config_file"], _flags(values))
+    config = load_config(values["config_file"], config_flags(values))
     models = named_models(config, values["model"], values["api_key_env"]) or loaded_model()
     # What was found or named on the command line belongs to the record of the run.
     config = config.model_copy(update={"models": models})
@@ -131,7 +132,9 @@ def _planned(values: Mapping[str, Any], stack: ExitStack) -> Plan:
 def _resumed(values: Mapping[str, Any], stack: ExitStack) -> tuple[Plan, Manifest]:
     folder = run_folder(values["resume"], values["runs_dir"])
     manifest = read_manifest(folder)
-    config = _kept_config(manifest, values)
+    config = kept_config(manifest, values)
+    if manifest.replayed or manifest.regraded_from:
+        raise UsageProblem(_not_of_bench(manifest))
     if manifest.recorded_demo:
         if values["model"]:
             raise UsageProblem(
@@ -150,14 +153,23 @@ def _resumed(values: Mapping[str, Any], stack: ExitStack) -> tuple[Plan, Manifes
     return plan, manifest
 
 
-def _kept_config(manifest: Manifest, values: Mapping[str, Any]) -> Config:
+def _not_of_bench(manifest: Manifest) -> str:
+    if manifest.regraded_from:
+        return f"run {manifest.run_id} was made by `mendbench regrade {manifest.regraded_from}`: say so again"
+    return (
+        f"run {manifest.run_id} is a replay; continue it with "
+        f"`mendbench replay {manifest.replayed} --resume {manifest.run_id}`"
+    )
+
+
+def kept_config(manifest: Manifest, values: Mapping[str, Any]) -> Config:
     """Give the configuration of a run; the same command with --resume is fine, another one is not."""
     source = f"run {manifest.run_id}"
     try:
         kept = overlay(manifest.config, {}, source)
     except ConfigProblem as exc:
         raise RunIncompatible(f"{source} was planned by another version of mendbench: {exc}") from exc
-    flags, file = _flags(values), values["config_file"]
+    flags, file = config_flags(values), values["config_file"]
     given = load_config(file, flags) if file else overlay(manifest.config, flags, source)
     changed = differences(given, kept)
     if changed:
@@ -165,19 +177,31 @@ def _kept_config(manifest: Manifest, values: Mapping[str, Any]) -> Config:
     return kept
 
 
-def _print_plan(plan: Plan) -> None:
-    config = plan.config
+def print_plan(plan: Plan) -> None:
+    """Say what a run would do."""
     lines = [
-        DEMO_NOTE if plan.recorded_demo else "",
+        _note(plan),
         f"tasks      {len(plan.tasks)} in {', '.join(sorted({task.batch for task in plan.tasks}))}",
         f"templates  {', '.join(template.name for template in plan.templates)}",
         *(f"model      {one_line(model.entry.label)} at {model.entry.base_url}" for model in plan.models),
-        f"samples    {config.bench.samples} per task, template and model: {plan.samples} in all",
+        f"samples    {_draws(plan)}",
         f"in force   {_in_force(plan)}",
         f"calls      {plan.samples} to {plan.most_calls}",
         "           (repairs, and at most one each of the kinds length, format, fresh, cleanup)",
     ]
     click.echo("\n".join(line for line in lines if line))
+
+
+def _draws(plan: Plan) -> str:
+    if plan.draws:
+        return f"{plan.samples} recorded histories, one sample each"
+    return f"{plan.config.bench.samples} per task, template and model: {plan.samples} in all"
+
+
+def _note(plan: Plan) -> str:
+    if plan.replayed:
+        return REPLAY_BANNER
+    return DEMO_NOTE if plan.recorded_demo else ""
 
 
 def _in_force(plan: Plan) -> str:
@@ -193,7 +217,20 @@ def _or_default(value: float | None) -> str:
     return "the server's default" if value is None else str(value)
 
 
-def _bench(plan: Plan, kept: Manifest | None, values: Mapping[str, Any], stack: ExitStack) -> int:
+def conduct(
+    plan: Plan,
+    kept: Manifest | None,
+    values: Mapping[str, Any],
+    stack: ExitStack,
+    *,
+    again: str = "mendbench bench",
+    warnings: Sequence[str] = (),
+) -> int:
+    """Run a plan, report, and give the exit code; `again` is the command that continues it.
+
+    Raises:
+        MendError: something of ours broke; what is in the journal stays.
+    """
     from repair.cleaning.caged import Cleaner  # noqa: PLC0415 - only a real run needs it
 
     run_id = kept.run_id if kept else new_run_id()
@@ -205,32 +242,39 @@ def _bench(plan: Plan, kept: Manifest | None, values: Mapping[str, Any], stack: 
     section = plan.config.sandbox
     recorded = recorded_models(plan)
     reap_all(section)
-    sandbox = open_sandbox(section, run_id, slots=values["slots"], say=lambda why: _say(errors, why))
+    sandbox = open_sandbox(
+        section,
+        run_id,
+        slots=values["slots"],
+        attempts_per_container=values.get("attempts_per_container") or 1,
+        say=lambda why: _say(errors, why),
+    )
     stack.enter_context(sandbox)
     slots = total_slots(section, values["slots"])
     stop = threading.Event()
-    stack.enter_context(_terminate_cleanly())
+    stack.enter_context(terminate_cleanly())
     controls = check_controls(plan, sandbox, errors, slots=slots, stop=stop)
-    manifest = make_manifest(plan, run_id, sandbox.image(), controls.jobs, controls.warnings)
+    manifest = make_manifest(plan, run_id, sandbox.image(), controls.jobs, (*warnings, *controls.warnings))
     folder.mkdir(parents=True, exist_ok=True)
     configure_logging(values["verbose"], folder / "log.jsonl")
     cleaner = stack.enter_context(Cleaner(workers=slots))
     parts = Parts(sandbox=sandbox, cleaner=cleaner, jobs=controls.jobs, slots=slots, recorded=recorded)
     _say(errors, f"run {run_id} → {folder}")
     _say(errors, _in_force(plan))
-    note = DEMO_NOTE if plan.recorded_demo else ""
     try:
-        with LiveProgress(errors, plan.samples, note=note) as progress:
+        with LiveProgress(errors, plan.samples, note=_note(plan)) as progress:
             run, outcome = run_plan(plan, manifest, folder, parts, progress, stop)
     except (MendError, OSError, KeyboardInterrupt):
-        _say(errors, f"what is done is kept; continue with: mendbench bench --resume {folder}")
+        _say(errors, f"what is done is kept; continue with: {again} --resume {folder}")
         raise
-    return _conclude(run, folder, interrupted=outcome.interrupted, dead=outcome.dead_models, values=values)
+    interrupted = f"{again} --resume {folder}" if outcome.interrupted else ""
+    return conclude(run, folder, interrupted=interrupted, dead=outcome.dead_models, values=values)
 
 
-def _conclude(
-    run: RunData, folder: Path, *, interrupted: bool, dead: Mapping[str, str], values: Mapping[str, Any]
+def conclude(
+    run: RunData, folder: Path, *, interrupted: str, dead: Mapping[str, str], values: Mapping[str, Any]
 ) -> int:
+    """Write the reports, say what went wrong, and give the exit code; `interrupted`: how to go on."""
     from evaluator.report.summary import write_reports  # noqa: PLC0415 - loads the statistics
     from evaluator.report.table import final_table  # noqa: PLC0415
 
@@ -249,11 +293,11 @@ def _conclude(
     for label, why in sorted(dead.items()):
         _say(errors, f"model {one_line(label)} gave up: {one_line(why, 600)}", style="bold red")
     if interrupted:
-        _say(errors, f"interrupted; continue with: mendbench bench --resume {folder}", style="bold yellow")
+        _say(errors, f"interrupted; continue with: {interrupted}", style="bold yellow")
         return EXIT_INTERRUPTED
     if dead or _nothing_scored(run):
         return EXIT_OURS
-    missed = _missed(run, values["fail_under"])
+    missed = _missed(run, values.get("fail_under"))
     for line in missed:
         _say(errors, line, style="bold red")
     return EXIT_THRESHOLD if missed else 0
@@ -283,7 +327,7 @@ def _say(console: Console, text: str, *, style: str = "") -> None:
 
 
 @contextmanager
-def _terminate_cleanly() -> Iterator[None]:
+def terminate_cleanly() -> Iterator[None]:
     """Make SIGTERM end the process the way an exception does, so that containers are removed."""
 
     def leave(number: int, _frame: FrameType | None) -> None:

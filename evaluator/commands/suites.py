@@ -81,7 +81,7 @@ def score_command(**values: Any) -> int:
 def _suite(text: str, *, reply: bool) -> tuple[str, list[str]]:
     if not reply:
         return text, []
-    from repair.caged import Cleaner  # noqa: PLC0415 - only a reply needs it
+    from repair.cleaning.caged import Cleaner  # noqa: PLC0415 - only a reply needs it
     from repair.reply import plain  # noqa: PLC0415
 
     with Cleaner(workers=1) as cleaner:

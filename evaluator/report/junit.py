@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from xml.etree import ElementTree as ET
 
-from evaluator.report.words import DEMO_BANNER
+from evaluator.report.words import banners
 from evaluator.results import UNSCORED, Sample, outcome, samples
 from evaluator.rundata import RunData
 from evaluator.safe_text import clip, visible
@@ -16,8 +16,8 @@ _NAME_CHARS = 300
 
 def junit_report(run: RunData) -> bytes:
     """Write the run as JUnit XML: failure = the model's, error = unscored. Times in seconds."""
-    demo = f" ({DEMO_BANNER})" if run.manifest.recorded_demo else ""
-    root = ET.Element("testsuites", name=_name(f"mendbench {run.manifest.run_id}{demo}"))
+    marks = "".join(f" ({banner})" for banner, _ in banners(run.manifest))
+    root = ET.Element("testsuites", name=_name(f"mendbench {run.manifest.run_id}{marks}"))
     for (model, batch), members in groupby(samples(run), key=lambda sample: (sample.model, sample.batch)):
         _suite(root, f"{model} / {batch}", tuple(members))
     ET.indent(root)

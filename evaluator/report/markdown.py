@@ -22,7 +22,7 @@ from evaluator.report.figures import (
     yields_of,
 )
 from evaluator.report.notes import levels, notes
-from evaluator.report.words import BASIS_TITLES, DEMO_BANNER, DEMO_NOTE, LEVEL_NOTES, OUTCOMES
+from evaluator.report.words import BASIS_TITLES, LEVEL_NOTES, OUTCOMES, banners
 from evaluator.results import Sample, samples
 from evaluator.rundata import RunData
 from evaluator.safe_text import one_line
@@ -42,8 +42,7 @@ def markdown_report(run: RunData) -> str:
     """Write the whole report; the same for the same run."""
     by_model = groups(run)
     parts = [f"# mendbench run {escape(run.manifest.run_id)}"]
-    if run.manifest.recorded_demo:
-        parts.append(f"> **{DEMO_BANNER}.** {DEMO_NOTE}")
+    parts += [f"> **{banner}.** {note}" for banner, note in banners(run.manifest)]
     if run.manifest.invalid:
         parts.append(_bullets([f"**INVALID:** {escape(reason, 1000)}" for reason in run.manifest.invalid]))
     parts.append(_bullets([escape(note, 1000) for note in notes(run, by_model)]))

@@ -104,7 +104,7 @@ def _write(path: Path, content: bytes) -> Path:
 
 def _run_facts(manifest: Manifest) -> dict[str, Any]:
     facts = manifest.model_dump(
-        mode="json", exclude={"tasks", "warnings", "invalid", "recorded_demo", "type"}
+        mode="json", exclude={"tasks", "warnings", "invalid", "recorded_demo", "type", "draws"}
     )
     return {**facts, "batches": sorted({task.batch for task in manifest.tasks}), "tasks": len(manifest.tasks)}
 

@@ -22,7 +22,7 @@ from evaluator.report.figures import (
     yields_of,
 )
 from evaluator.report.notes import levels_of, notes
-from evaluator.report.words import BASIS_TITLES, DEMO_BANNER, LEVEL_NOTES
+from evaluator.report.words import BASIS_TITLES, LEVEL_NOTES, banners
 from evaluator.rundata import RunData
 from evaluator.safe_text import one_line
 
@@ -89,8 +89,8 @@ def _repairs(console: Console, listed: Sequence[Group]) -> None:
 
 
 def _banner(run: RunData | Ledger, console: Console) -> None:
-    if run.manifest.recorded_demo:
-        _line(console, DEMO_BANNER, "bold black on yellow")
+    for banner, _ in banners(run.manifest):
+        _line(console, banner, "bold black on yellow")
 
 
 def _line(console: Console, text: str, style: str) -> None:

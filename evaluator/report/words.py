@@ -3,10 +3,24 @@
 from collections.abc import Mapping
 from typing import Final
 
+from evaluator.records import Manifest
+
 DEMO_BANNER: Final = "RECORDED DEMO: no model was measured"
 DEMO_NOTE: Final = (
     "The replies were written for this project and played back to show the tool. "
     "The numbers say nothing about any model."
+)
+REPLAY_BANNER: Final = "REPLAY: the replies were recorded elsewhere and answered other prompts"
+REPLAY_NOTE: Final = (
+    "Past replies of models were played back by their place in the conversation. They answered the prompts "
+    "and the feedback of the harness that recorded them: what follows a failure here is what followed it "
+    "there, not what this feedback would have brought. A sample whose recording ended before the loop did is "
+    "unscored."
+)
+REGRADE_BANNER: Final = "REGRADED: saved replies were judged anew; no model was asked"
+REGRADE_NOTE: Final = (
+    "The replies are those of another run, to that run's feedback. A sample that fails now, and after which "
+    "nothing was asked because it had passed, is censored: what repairs would have brought is not known."
 )
 BASIS_TITLES: Final[Mapping[str, str]] = {
     "own": "Judged by the tasks' own tests",
@@ -71,3 +85,13 @@ GLOSSARY: Final[tuple[tuple[str, str], ...]] = (
     ),
     ("Level", "How far tests are kept from the code under test: program, shared or process."),
 )
+
+
+def banners(manifest: Manifest) -> tuple[tuple[str, str], ...]:
+    """What must stand above everything else of a run: banner and its explanation, for each that applies."""
+    found = (
+        (manifest.recorded_demo, DEMO_BANNER, DEMO_NOTE),
+        (manifest.replayed, REPLAY_BANNER, REPLAY_NOTE),
+        (manifest.regraded_from, REGRADE_BANNER, REGRADE_NOTE),
+    )
+    return tuple((banner, note) for applies, banner, note in found if applies)

@@ -46,7 +46,7 @@ def _answer(strategy: Strategy, asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def _ours() -> Strategy:
-    from repair.clean import clean_reply  # noqa: PLC0415 a peer's environment lacks it
+    from repair.cleaning.clean import clean_reply  # noqa: PLC0415 a peer's environment lacks it
     from repair.script import CleanOutcome  # noqa: PLC0415
 
     def run(text: str, asked: dict[str, Any]) -> tuple[str | None, bool]:
