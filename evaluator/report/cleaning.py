@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from evaluator.results import Sample
+from evaluator.results import Sample, outcome
 from repair.llm import CallKind
+from repair.outcome import Verdict
 from repair.script import CleanOutcome
 
 COLUMNS: Final = (
@@ -27,6 +28,8 @@ class CleanedReplies:
     model: str
     replies: int
     outcomes: dict[str, int]
+    passed: dict[str, int]
+    """Replies of each outcome whose script passed: what lossy edits and a model's clean-up brought."""
     rules: dict[str, int]
     """Replies on which each rule fired, the most frequent first."""
     cleanup_calls: int
@@ -37,6 +40,11 @@ class CleanedReplies:
     def share(self, outcome: CleanOutcome) -> float | None:
         """Share of the replies with this outcome."""
         return self.outcomes.get(outcome, 0) / self.replies if self.replies else None
+
+    @property
+    def lossy_passes(self) -> int:
+        """Passes that rest on code which a rule dropped or invented, or which a model mended."""
+        return self.passed.get(CleanOutcome.LOSSY, 0) + self.passed.get(CleanOutcome.LLM_CLEANED, 0)
 
     @property
     def top_rules(self) -> str:
@@ -56,12 +64,14 @@ def cleaned_replies(samples: Iterable[Sample]) -> list[CleanedReplies]:
 def _of_model(model: str, listed: list[Sample]) -> CleanedReplies:
     attempts = [each for sample in listed for each in sample.attempts if each.completion_key is not None]
     outcomes = Counter(str(each.script.outcome) for each in attempts)
+    passed = Counter(str(each.script.outcome) for each in attempts if outcome(each) == Verdict.PASSED)
     rules = Counter(rule for each in attempts for rule in {edit.rule for edit in each.script.edits})
     kinds = Counter(each.kind for each in attempts)
     return CleanedReplies(
         model=model,
         replies=len(attempts),
         outcomes=dict(sorted(outcomes.items())),
+        passed=dict(sorted(passed.items())),
         rules=dict(sorted(rules.items(), key=lambda item: (-item[1], item[0]))),
         cleanup_calls=kinds[CallKind.CLEANUP],
         larger_budget_calls=kinds[CallKind.LENGTH],

@@ -148,12 +148,13 @@ def _curve(of_basis: Sequence[Group]) -> str:
 
 def _cleaning(listed: Sequence[Sample]) -> str:
     head = ["model", "replies", *(str(outcome).replace("_", " ") for outcome in COLUMNS)]
-    head += ["clean-up calls", "larger budget", "rules that fired"]
+    head += ["passes by lossy or model-cleaned code", "clean-up calls", "larger budget", "rules that fired"]
     lines = [
         [
             escape(each.model),
             str(each.replies),
             *(percent(each.share(outcome)) for outcome in COLUMNS),
+            str(each.lossy_passes),
             str(each.cleanup_calls),
             str(each.larger_budget_calls),
             escape(each.top_rules, 400),

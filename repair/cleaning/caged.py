@@ -182,7 +182,7 @@ class Cleaner:
         request = {"text": text, "reasoning": reasoning, "asked": dataclasses.asdict(asked), "trees": True}
         script, reason = self._ask(request)
         # A child may have died of the reply before, or of libcst: one more try, in a new one, without it.
-        if script is None and (asked.kind == "tests" or reason == "worker_died"):
+        if script is None and (asked.kind == "tests" or reason == "worker_died" or "test" in text):
             script, _ = self._ask({**request, "trees": False})
             script = script and replace(script, reason=reason)
         return script or text_only(text, asked.required, reason=reason)

@@ -13,7 +13,7 @@ from repair.cleaning.lines import Span
 from repair.cleaning.rule_examples import EXAMPLES, Example
 from repair.script import Edit, EditClass
 
-_MAX_SPANS: Final = 64
+MAX_SPANS: Final = 64
 _L, _N, _X = EditClass.LOSSLESS, EditClass.NORMALISING, EditClass.LOSSY
 
 
@@ -188,5 +188,5 @@ def edit(
         kind=kinds[-1] if lossy else kinds[0],
         detail=detail,
         dropped_chars=max(dropped_chars, 0),
-        spans=tuple(spans)[:_MAX_SPANS],
+        spans=tuple(spans)[:MAX_SPANS],
     )

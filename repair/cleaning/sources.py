@@ -21,7 +21,7 @@ from repair.cleaning.lines import (
 from repair.cleaning.mend import mend
 from repair.cleaning.oracle import Oracle
 from repair.cleaning.rank import Candidate, Wanted, joined, rank
-from repair.cleaning.rules import edit
+from repair.cleaning.rules import MAX_SPANS, edit
 from repair.cleaning.scan import Block, Label, fenced_blocks, tagged_blocks
 from repair.cleaning.views import View
 from repair.script import Edit
@@ -59,12 +59,23 @@ def candidates(view: View, wanted: Wanted, oracle: Oracle) -> list[Candidate]:
     scene = Scene(lines=view.lines, blocks=blocks, wanted=wanted, oracle=oracle, size=size_of(view.lines))
     found: list[Candidate] = []
     for source in SOURCES:
-        new = [replace(one, edits=(*view.edits, *one.edits)) for one in source(scene)]
+        new = [replace(one, edits=(*_felt(view.edits, one), *one.edits)) for one in source(scene)]
         found += new
         sure = source in _SURE and (source is not from_fences or not _code_outside(scene))
         if any(satisfies(one, wanted) for one in found) or (sure and _is_program(new, wanted)):
             return found
     return found
+
+
+_OF_CHARACTERS = frozenset({"ansi_codes", "special_tokens", "typographic_characters"})
+
+
+def _felt(edits: tuple[Edit, ...], one: Candidate) -> Iterator[Edit]:
+    """Leave out changes of characters in lines that the candidate does not have."""
+    for done in edits:
+        met = any(start < last and end > first for start, end in done.spans for first, last in one.spans)
+        if met or done.rule not in _OF_CHARACTERS or len(done.spans) == MAX_SPANS:
+            yield done
 
 
 def _code_outside(scene: Scene) -> bool:
