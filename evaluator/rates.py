@@ -45,11 +45,6 @@ def rate(rows: pl.DataFrame, hit: pl.Expr) -> Rate:
         .group_by("cell", maintain_order=True)
         .agg(pl.col("family_no").first(), n=pl.col("hit").sum(), N=pl.col("hit").count(), all=pl.len())
     )
-    return counted_rate(counts)
-
-
-def counted_rate(counts: pl.DataFrame) -> Rate:
-    """Estimate a rate from one row per cell: `family_no`, hits `n`, scored `N` and `all` draws."""
     hits, scored, drawn, family = (
         counts[name].to_numpy().astype(np.int64) for name in ("n", "N", "all", "family_no")
     )

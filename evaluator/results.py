@@ -1,20 +1,17 @@
 """Samples as the numbers see them: every planned draw, what became of it, and what it cost."""
 
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, product
 
 from evaluator.records import AttemptRecord, Basis, CompletionRecord, TaskEntry
 from evaluator.rundata import RunData, Trajectory
-from repair.llm import Arm, CallKind
+from repair.llm import Arm
 from repair.outcome import Verdict
-from sandbox.verdict import RunVerdict
 
 UNSCORED = "unscored"
 HOLDOUT_FAILED = "holdout_failed"
 """The shown tests passed, the holdout did not: a false accept."""
 HOLDOUT_NOT_RUN = "holdout_not_run"
-
-_ROUND_KINDS = frozenset({CallKind.REPAIR, CallKind.FRESH})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,21 +82,6 @@ class Sample:
         """Flags of suspicious code in any of its attempts, sorted."""
         return tuple(sorted({flag for attempt in self.attempts for flag in attempt.suspicious}))
 
-    @property
-    def rounds(self) -> tuple[int, ...]:
-        """For every attempt, the repair rounds up to and with it (calls for form only are none)."""
-        return tuple(accumulate(int(attempt.kind in _ROUND_KINDS) for attempt in self.attempts))
-
-    @property
-    def cumulative_tokens(self) -> tuple[int, ...] | None:
-        """Tokens up to and with every attempt; None where a usage is missing."""
-        known = [spent.tokens for spent in self.spent if spent.tokens is not None]
-        return tuple(accumulate(known)) if len(known) == len(self.spent) else None
-
-    def success_within(self, position: tuple[int, ...], limit: float) -> bool:
-        """Whether what held is a success after the attempts whose `position` does not pass `limit`."""
-        return succeeded(tuple(a for a, at in zip(self.attempts, position, strict=True) if at <= limit))
-
 
 def held(attempts: tuple[AttemptRecord, ...]) -> AttemptRecord | None:
     """Return the last attempt that has a script: the state carried on when a reply held none."""
@@ -125,15 +107,6 @@ def truncated(attempt: AttemptRecord, completion: CompletionRecord | None) -> bo
     """Whether the reply was cut off before its end."""
     by_server = completion is not None and (completion.finish_reason == "length" or completion.capped)
     return by_server or attempt.verdict is Verdict.TRUNCATED or "reply_truncated" in attempt.flags
-
-
-def accepted(attempt: AttemptRecord) -> bool:
-    """Whether the shown tests passed and the holdout had its say."""
-    return (
-        attempt.verdict is Verdict.PASSED
-        and attempt.has_holdout
-        and attempt.holdout_verdict not in {None, RunVerdict.SANDBOX_ERROR}
-    )
 
 
 def samples(run: RunData) -> tuple[Sample, ...]:

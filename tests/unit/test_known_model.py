@@ -1,5 +1,6 @@
 """A simulated model with known chances, and published counts: the numbers recover them."""
 
+import math
 import random
 from typing import Any
 
@@ -156,3 +157,13 @@ def test_a_published_run_through_the_journal(builder: Any) -> None:
     assert [rate.value for rate in found] == pytest.approx(expected, abs=0.0006)
     # A bootstrap over tasks gives [.709, .826]; draws taken as independent would give .749 … .790.
     assert (group.pass_at_1.low, group.pass_at_1.high) == pytest.approx((0.709, 0.826), abs=0.012)
+
+
+def test_pass_at_k_equals_the_published_estimator() -> None:
+    """On random tables the exact value is that of the product in the paper."""
+    chance = random.Random(8)
+    for _ in range(300):
+        n = chance.randrange(1, 60)
+        c, k = chance.randrange(n + 1), chance.randrange(1, n + 1)
+        missed = math.prod(1 - k / draws for draws in range(n - c + 1, n + 1))
+        assert pass_at_k(n, c, k) == pytest.approx(1.0 if n - c < k else 1 - missed)

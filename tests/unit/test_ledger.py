@@ -9,11 +9,12 @@ from polars.testing import assert_frame_equal
 
 from evaluator.commands.report import command as report
 from evaluator.errors import JournalProblem, RunIncompatible
-from evaluator.journal import ATTEMPTS, COMPLETIONS, Journal
+from evaluator.journal import ATTEMPTS, COMPLETIONS, Journal, load_run
 from evaluator.ledger import ledger_of
 from evaluator.ledger_files import read_ledger
 from evaluator.metrics import groups
 from evaluator.rundata import RunData
+from perf.million import write_run
 from repair.llm import Arm, CallKind
 from repair.outcome import Verdict
 from sandbox.types import TestOutcome, TestRecord
@@ -148,3 +149,16 @@ def test_a_summary_alone_is_the_same_summary(builder: Any, tmp_path: Any) -> Non
     assert said.exit_code == 0
     assert "pass@1" in said.output
     assert (folder / "summary.json").read_text() == whole
+
+
+def test_the_million_in_small(tmp_path: Any) -> None:
+    """What `perf.million` writes is a run like any other, read alike in both ways."""
+    folder = tmp_path / "run"
+    write_run(folder, 400)
+
+    read, records = read_ledger(folder), ledger_of(load_run(folder))
+
+    assert len(read.attempts) >= 400
+    assert read.attempts["last"].sum() == len(groups(read)) * 164
+    assert_frame_equal(read.attempts, records.attempts)
+    assert not any(group.unscored for group in groups(read))

@@ -12,14 +12,17 @@ import pytest
 from markdown_it import MarkdownIt
 from rich.console import Console
 
+from evaluator.report.html import html_report
 from evaluator.report.junit import junit_report
 from evaluator.report.markdown import escape, markdown_report
 from evaluator.report.summary import summarise, write_reports
 from evaluator.report.table import final_table
 from evaluator.rundata import RunData
-from repair.llm import Sampling
+from repair.llm import Arm, Sampling
 from repair.outcome import Verdict
 from sandbox.types import Level, TestOutcome, TestRecord
+
+P, F = Verdict.PASSED, Verdict.TESTS_FAILED
 
 EVIL = "<img src=x>|[bold red]x[/]](http://x)`*_@you\x1b[2J\u202e\x00\x0bwww.x.org"
 
@@ -269,3 +272,44 @@ def test_junit_holds_hostile_and_unscored_samples(builder: Any) -> None:
 
     assert "\\x1b" in (root.findall(".//failure")[0].text or "")
     assert (root.findall(".//error")[0].text or "").startswith("no <img")
+
+
+@pytest.fixture(scope="module")
+def controlled(make_builder: Any) -> RunData:
+    """A run with repairs of several classes and a control arm."""
+    builder = make_builder()
+    for number, story in enumerate(([F, P], [Verdict.SYNTAX_ERROR, P], [F, F], [P])):
+        builder.sample("m|<b>", f"b/t{number}", story)
+        builder.sample("m|<b>", f"b/t{number}", [F, F] if number else [P], arm=Arm.CONTROL)
+    return builder.build()
+
+
+def test_every_report_shows_what_repairs_do(controlled: RunData) -> None:
+    """Yields by class, and repair against asking again, are in the table, the Markdown and the page."""
+    table, text, page = (
+        printed(controlled, terminal=False),
+        markdown_report(controlled),
+        html_report(controlled),
+    )
+
+    assert "calls that mend, by what failed before: syntax 100 % of 1, exception 50 % of 2" in table
+    assert "at equal calls asking again 25 %" in table
+    assert "advantage of repair +50 [" in table
+    assert "| model | syntax | exception |" in text
+    assert "### Repair against asking again" in text
+    assert "| calls | 75 % [" in text
+    assert "<h3>Repair against asking again</h3>" in page
+    assert "<h3>What repairs do</h3>" in page
+    assert "<b>|<" not in page
+    assert "m|<b>" not in text
+
+
+def test_without_repairs_nothing_is_said_of_them(builder: Any) -> None:
+    """A run of first calls alone has neither yields nor a control arm."""
+    builder.sample("m", "b/t", [P])
+    run = builder.build()
+
+    assert "calls that mend" not in printed(run, terminal=False)
+    assert "No call followed a failure." in markdown_report(run)
+    assert "What repairs do" not in html_report(run)
+    assert "asking again" not in markdown_report(run)
