@@ -1,6 +1,6 @@
 """The same suite three times, the last time with every core busy: are the kills the same, by the same tests.
 
-python -m perf.suites_repeat
+python -m perf.suites_repeat [NAME…]
 
 Also prints what a mutant takes, and what all of it takes: 120 mutants, 10 orders, the extreme versions.
 """
@@ -19,6 +19,7 @@ from evaluator.suite_runs import run_suite
 from sandbox.engine import DockerSandbox
 from sandbox.types import RunResult
 
+BUSY = "import os\nparent = os.getppid()\nwhile os.getppid() == parent: pass"
 DEMO = Path(__file__).resolve().parents[1] / "tests" / "integration" / "demo_suites.yaml"
 
 
@@ -27,7 +28,8 @@ def main() -> None:
     demo = yaml.safe_load(DEMO.read_text())
     good = True
     with DockerSandbox(f"perf-{uuid.uuid4().hex[:8]}") as sandbox:
-        for name, suite in demo["suites"].items():
+        for name in sys.argv[1:] or demo["suites"]:
+            suite = demo["suites"][name]
             runs = []
             for number in range(3):
                 with _busy() if number == 2 else contextlib.nullcontext():
@@ -41,7 +43,7 @@ def main() -> None:
 @contextlib.contextmanager
 def _busy() -> Iterator[None]:
     """Keep every core busy."""
-    loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(os.cpu_count() or 1)]
+    loops = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(os.cpu_count() or 1)]
     try:
         yield
     finally:

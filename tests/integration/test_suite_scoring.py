@@ -21,7 +21,7 @@ DEMO = yaml.safe_load((HERE / "demo_suites.yaml").read_text())
 HOSTILE = yaml.safe_load((HERE / "hostile_suites.yaml").read_text())
 ALL = os.environ.get("MENDBENCH_SUITES") == "all"
 SMALL = SuitePlan(mutants=30, orders=2)
-TINY = SuitePlan(mutants=6, orders=2, plain_wall_s=2.0, plain_cpu_s=2.0)
+TINY = SuitePlan(mutants=6, orders=2, plain_wall_s=4.0, plain_cpu_s=2.0)
 SCRIPT = """
 LOW = 0
 
@@ -189,7 +189,7 @@ def test_hypothesis_suites_can_be_scored(scored):
         "@given(st.integers())\ndef test_never_below(x):\n    assert f(x) == (x + 1 if x > -1 else 0)\n"
     )
 
-    found, run = scored(SCRIPT, suite, TINY)
+    found, run = scored(SCRIPT, suite, SuitePlan(mutants=6, orders=2))
 
     assert found.outcome is SuiteOutcome.SCORED, run
     assert found.mutation["stable_score"] > 0.5

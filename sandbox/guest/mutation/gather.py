@@ -68,8 +68,10 @@ class Sheet:
 class Talker:
     """The forked side: writes events. Holds its own references, as `Reporter` does."""
 
-    def __init__(self, write: Callable[[bytes], object]) -> None:
+    def __init__(self, write: Callable[[bytes], object], fd: int = -1) -> None:
         self._write = write
+        self.fd = fd
+        """The pipe behind it, if there is one."""
         self._encode = json.JSONEncoder().encode
         self._getpid, self.pid = os.getpid, os.getpid()
         self._exit = os._exit
@@ -138,7 +140,7 @@ def fork(child: Callable[[Talker], None]) -> tuple[int, int] | None:
     if pid == 0:
         os.close(ours)
         os.setpgid(0, 0)
-        child(Talker(partial(write_all, theirs)))
+        child(Talker(partial(write_all, theirs), theirs))
         return None
     os.close(theirs)
     os.set_blocking(ours, False)

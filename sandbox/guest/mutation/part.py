@@ -133,8 +133,10 @@ class Part:
         self.talker.say("answer", ended=run.ended, status=run.status, said=run.events)
 
     def _become(self, talker: Talker) -> None:
+        # What the warm part talks and listens to is none of a test's business.
+        for fd in (self.talker.fd, self._fd):
+            os.close(fd)
         self.talker = talker
-        os.close(self._fd)
 
     def _do(self, request: dict[str, Any]) -> NoReturn:
         """Run what is asked for, in a process of its own, and end."""
