@@ -23,6 +23,7 @@ from evaluator.report.html import html_report
 from evaluator.report.junit import junit_report
 from evaluator.report.markdown import markdown_report
 from evaluator.report.notes import levels, notes
+from evaluator.report.words import banners
 from evaluator.results import UNSCORED, Sample, outcome, samples
 from evaluator.rundata import RunData
 from repair.llm import Arm
@@ -41,6 +42,7 @@ def summarise(run: RunData) -> dict[str, Any]:
         "schema_version": SUMMARY_VERSION,
         "run": _run_facts(run.manifest),
         "recorded_demo": run.manifest.recorded_demo,
+        "banners": [f"{banner}. {note}" for banner, note in banners(run.manifest)],
         "invalid": list(run.manifest.invalid),
         "notes": notes(run, by_model),
         "bases": {

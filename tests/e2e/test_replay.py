@@ -116,7 +116,7 @@ def test_what_was_not_recorded_is_not_missed(replay):
     summary = json.loads((folder / "summary.json").read_text())
     planned = {
         (row["model"], basis): row["planned"]
-        for basis, group in summary["by_basis"].items()
+        for basis, group in summary["bases"].items()
         for row in group["leaderboard"]
     }
 
