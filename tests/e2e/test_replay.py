@@ -153,6 +153,22 @@ def test_it_goes_on_as_it_was(replay, fingerprints):
     assert (as_bench.returncode, "mendbench replay" in as_bench.stderr) == (2, True)
 
 
+def test_a_replay_can_be_judged_anew(replay, fingerprints):
+    """Its tasks come from the file again, every run is looked up, and both things are said of the result."""
+    bench, folder, _, _ = replay
+    done = bench("regrade", folder)
+    assert done.returncode == 0, done.stderr
+    new = max(bench.runs())
+    assert fingerprints(new) == fingerprints(folder)
+    assert "0 runs were done again" in done.stderr
+    for words in ("answered other prompts", "no model was asked"):
+        assert words in done.stdout
+
+    (bench.folder / "histories.jsonl").rename(bench.folder / "moved.jsonl")
+    gone = bench("regrade", folder)
+    assert (gone.returncode, "histories.jsonl" in gone.stderr) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [
