@@ -28,6 +28,8 @@ class Round:
     """The recorded verdict in its source's words; nothing here depends on it."""
     scope: str = ""
     """Which tests that verdict was about: `hidden`, `visible`, …"""
+    detail: str = ""
+    """What its source says of the verdict."""
     code: str | None = None
     """The code that its source took out of the reply, where it was kept."""
     code_only: bool = False
@@ -173,6 +175,7 @@ def _round(number: int, item: object) -> Round:
         ),
         verdict=_text(item, "verdict"),
         scope=_text(item, "verdict_scope"),
+        detail=_text(item, "verdict_detail"),
         code=code,
         code_only=said is None,
     )

@@ -28,6 +28,8 @@ _BATCH: Final = "recorded"
 _UNSAFE = re.compile(r"[^a-z0-9_-]+")
 _NAME_CHARS: Final = 80
 _PARTS: Final = 3
+_NO_TASKS: Final = {"limit": None, "batches": (), "tasks": (), "tasks_dir": None, "check_tasks": False}
+"""What a configuration says of other tasks than those of the file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +144,7 @@ def replay_plan(config: Config, source: Path, histories: Histories, stack: ExitS
     config = config.model_copy(
         update={
             "models": tuple(models),
-            "bench": config.bench.model_copy(update={"samples": replayed.samples, "check_tasks": False}),
+            "bench": config.bench.model_copy(update={**_NO_TASKS, "samples": replayed.samples}),
         }
     )
     # The port differs from run to run; the replies are what the server is.

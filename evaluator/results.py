@@ -1,7 +1,6 @@
 """Samples as the numbers see them: every planned draw, what became of it, and what it cost."""
 
 from dataclasses import dataclass
-from itertools import accumulate, product
 
 from evaluator.records import AttemptRecord, Basis, CompletionRecord, TaskEntry
 from evaluator.rundata import RunData, Trajectory

@@ -173,7 +173,12 @@ def _happened(each: Graded) -> str:
         f"{failed.exc_type}: {failed.message}" if failed else "",
         each.result.tests_error or "",
     ]
-    return (" ".join(" ".join(part for part in parts if part).split()) or "every test passes here")[:400]
+    here = " ".join(part for part in parts if part) or "every test passes here"
+    return f"{_line(here)}; its source says: {_line(each.round.detail)}"
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())[:300]
 
 
 def _print_table(graded: Sequence[Graded]) -> None:

@@ -24,7 +24,7 @@ from sandbox.types import GRADED
 _NOT_ASKED: Final = {
     "batch": (),
     "task": (),
-    "template": (),
+    "template": ("default",),
     "samples": None,
     "tasks_dir": None,
     "no_check_tasks": False,

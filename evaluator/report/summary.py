@@ -26,6 +26,7 @@ from evaluator.report.html import html_report
 from evaluator.report.junit import junit_report
 from evaluator.report.markdown import markdown_report
 from evaluator.report.notes import notes
+from evaluator.report.words import banners
 from evaluator.results import samples
 from evaluator.rundata import RunData
 from evaluator.spending import Cost
@@ -46,6 +47,7 @@ def summarise(run: RunData | Ledger) -> dict[str, Any]:
         "schema_version": SUMMARY_VERSION,
         "run": _run_facts(run.manifest),
         "recorded_demo": run.manifest.recorded_demo,
+        "banners": [f"{banner}. {note}" for banner, note in banners(run.manifest)],
         "invalid": list(run.manifest.invalid),
         "notes": notes(run, by_model),
         "bases": {

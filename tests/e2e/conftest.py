@@ -205,3 +205,9 @@ def fingerprints():
         return Counter(fingerprint(attempt) for attempt in load_run(folder).attempts)
 
     return of
+
+
+@pytest.fixture(scope="session")
+def tasks_and_replies():
+    """What writes the small tasks into a folder, and the replies of both models to them."""
+    return write_tasks, replies()

@@ -116,7 +116,7 @@ def test_what_was_not_recorded_is_not_missed(replay):
     summary = json.loads((folder / "summary.json").read_text())
     planned = {
         (row["model"], basis): row["planned"]
-        for basis, group in summary["by_basis"].items()
+        for basis, group in summary["bases"].items()
         for row in group["leaderboard"]
     }
 
@@ -151,6 +151,22 @@ def test_it_goes_on_as_it_was(replay, fingerprints):
     assert (other.returncode, "it replayed other histories" in other.stderr) == (2, True)
     as_bench = bench("bench", "--resume", folder)
     assert (as_bench.returncode, "mendbench replay" in as_bench.stderr) == (2, True)
+
+
+def test_a_replay_can_be_judged_anew(replay, fingerprints):
+    """Its tasks come from the file again, every run is looked up, and both things are said of the result."""
+    bench, folder, _, _ = replay
+    done = bench("regrade", folder)
+    assert done.returncode == 0, done.stderr
+    new = max(bench.runs())
+    assert fingerprints(new) == fingerprints(folder)
+    assert "0 runs were done again" in done.stderr
+    for words in ("answered other prompts", "no model was asked"):
+        assert words in done.stdout
+
+    (bench.folder / "histories.jsonl").rename(bench.folder / "moved.jsonl")
+    gone = bench("regrade", folder)
+    assert (gone.returncode, "histories.jsonl" in gone.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from evaluator.recorded import RecordedServer
 from evaluator.servers import ModelChoice, choose, list_models
-from repair.errors import LLMError, ModelMissing, RequestRefused
+from repair.errors import LLMError, ModelMissing, NotRecorded, RequestRefused
 from repair.llm import Arm, CallId, CallKind, Message, Request, Sampling
 from repair.openai_client import OpenAIClient
 
@@ -79,7 +79,7 @@ def test_a_call_that_is_not_recorded_is_refused_alone(client):
     """An unknown call fails by name, without declaring the whole model missing."""
     with pytest.raises(RequestRefused, match="b/t/default/9/repair/0") as caught:
         client.complete(request(CallId(task_id="b/t", template="default", sample=9)))
-    assert type(caught.value) is RequestRefused
+    assert type(caught.value) is NotRecorded
     assert client.complete(request()).text == LONG
 
 

@@ -105,6 +105,8 @@ def test_tests_that_cannot_be_run_here(tmp_path, kind):
 CHECK = "def check(candidate):\n    assert candidate(2) == 4\n"
 SUITES = {
     "humaneval": (CHECK, "humaneval_check", ("double",)),
+    "humaneval that checks itself": (f"M = dict()\n{CHECK}check(double)", "humaneval_check", ("double",)),
+    "humaneval with a call": (f"M = dict()\n{CHECK}", "humaneval_check", ("double",)),
     "checks itself": (f"{CHECK}\ncheck(double)\n", "self_contained_asserts", ()),
     "test inside": (
         f"{CHECK}\ndef test_check():\n    check(double)\n\ntest_check()\n",

@@ -88,6 +88,14 @@ def test_the_plan_draws_what_is_recorded():
     assert plan.replayed == str(FILE.resolve())
 
 
+def test_other_tasks_of_a_configuration_do_not_matter():
+    """A bench.toml that chooses among other tasks leaves the histories whole."""
+    other = {"limit": 1, "batches": ["basics"], "tasks": ["x"], "tasks_dir": "/nowhere", "samples": 7}
+    with ExitStack() as stack:
+        plan = replay_plan(Config.model_validate({"bench": other}), FILE, Histories(rows=ROWS), stack)
+    assert sum(len(plan.specs(model)) for model in plan.models) == len(ROWS)
+
+
 def test_several_templates_are_refused():
     """Replies cannot have answered several templates."""
     config = Config.model_validate({"bench": {"templates": ["default", "plan"]}})
