@@ -27,6 +27,7 @@ _COLUMNS: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
     "template": pl.String,
     "sample": pl.Int64,
     "call_no": pl.Int64,
+    "kind": pl.String,
     "round": pl.Boolean,  # a repair or a fresh draw, not a call that only mends the form
     "basis": pl.String,
     "level": pl.String,
@@ -35,6 +36,8 @@ _COLUMNS: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
     "cold": pl.Boolean,  # drawn at temperature 0
     "has_code": pl.Boolean,
     "mark": pl.UInt64,  # equal for scripts that differ in layout alone
+    "cleaned": pl.String,  # what became of the reply
+    "rules": pl.List(pl.String),  # of cleaning that fired
     "raw_compiles": pl.Boolean,
     "compiled": pl.Boolean,  # in the sandbox
     "verdict": pl.String,
@@ -136,6 +139,7 @@ def _call(attempt: AttemptRecord) -> dict[str, Any]:
         "template": text(attempt.template),
         "sample": attempt.sample,
         "call_no": attempt.call_no,
+        "kind": str(attempt.kind),
         "round": attempt.kind in {CallKind.REPAIR, CallKind.FRESH},
         "basis": str(attempt.basis),
         "level": str(attempt.level),
@@ -149,6 +153,8 @@ def _script(attempt: AttemptRecord) -> dict[str, Any]:
     return {
         "has_code": attempt.script.code is not None,
         "mark": text(attempt.script.syntax_sha256 or attempt.script.sha256),
+        "cleaned": str(attempt.script.outcome),
+        "rules": [text(edit.rule) for edit in attempt.script.edits],
         "raw_compiles": attempt.script.raw_compiles,
         "compiled": attempt.shown is not None and attempt.shown.compiled.ok,
         "suspicious": [text(flag) for flag in attempt.suspicious],

@@ -41,6 +41,7 @@ _ATTEMPT: Final = pl.Struct(
                 "syntax_sha256": pl.String,
                 "outcome": pl.String,
                 "raw_compiles": pl.Boolean,
+                "edits": pl.List(pl.Struct({"rule": pl.String})),
             }
         ),
         "shown": _SHOWN,
@@ -210,6 +211,11 @@ def _derived() -> list[pl.Expr]:
         pl.col("completion").is_not_null().alias("replied"),
         (script.field("outcome") != str(CleanOutcome.NO_CODE)).alias("has_code"),
         pl.when(syntax == "").then(script.field("sha256")).otherwise(syntax).hash().alias("mark"),
+        script.field("outcome").alias("cleaned"),
+        script.field("edits")
+        .list.eval(pl.element().struct.field("rule"))
+        .fill_null(pl.lit([], dtype=pl.List(pl.String)))
+        .alias("rules"),
         script.field("raw_compiles").fill_null(value=False).alias("raw_compiles"),
         pl.col("shown").struct.field("compiled").struct.field("ok").fill_null(value=False).alias("compiled"),
         pl.col("stop").is_not_null().alias("ended"),

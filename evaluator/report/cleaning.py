@@ -1,11 +1,14 @@
 """What cleaning made of the replies, by model: outcomes, classes of edits, and the rules that fired."""
 
-from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from evaluator.results import Sample, outcome
+import polars as pl
+
+from evaluator.draws import tables
+from evaluator.ledger import Ledger, ledger_of
+from evaluator.records import Basis
+from evaluator.rundata import RunData
 from repair.llm import CallKind
 from repair.outcome import Verdict
 from repair.script import CleanOutcome
@@ -53,26 +56,29 @@ class CleanedReplies:
         return ", ".join(shown) + (", …" if len(self.rules) > _SHOWN_RULES else "")
 
 
-def cleaned_replies(samples: Iterable[Sample]) -> list[CleanedReplies]:
-    """One entry per model, by name."""
-    by_model: dict[str, list[Sample]] = {}
-    for sample in samples:
-        by_model.setdefault(sample.model, []).append(sample)
-    return [_of_model(model, listed) for model, listed in sorted(by_model.items())]
+def cleaned_replies(run: RunData | Ledger, basis: Basis) -> list[CleanedReplies]:
+    """One entry per model, by name; of the control arm nothing."""
+    _, attempts = tables(ledger_of(run))
+    replies = attempts.filter((pl.col("basis") == str(basis)) & pl.col("replied"))
+    return [
+        _of_model(str(model), rows)
+        for (model,), rows in replies.sort("model").group_by("model", maintain_order=True)
+    ]
 
 
-def _of_model(model: str, listed: list[Sample]) -> CleanedReplies:
-    attempts = [each for sample in listed for each in sample.attempts if each.completion_key is not None]
-    outcomes = Counter(str(each.script.outcome) for each in attempts)
-    passed = Counter(str(each.script.outcome) for each in attempts if outcome(each) == Verdict.PASSED)
-    rules = Counter(rule for each in attempts for rule in {edit.rule for edit in each.script.edits})
-    kinds = Counter(each.kind for each in attempts)
+def _of_model(model: str, replies: pl.DataFrame) -> CleanedReplies:
+    kinds = _counted(replies["kind"])
+    rules = _counted(replies["rules"].list.unique().explode(keep_nulls=False, empty_as_null=False))
     return CleanedReplies(
         model=model,
-        replies=len(attempts),
-        outcomes=dict(sorted(outcomes.items())),
-        passed=dict(sorted(passed.items())),
+        replies=len(replies),
+        outcomes=_counted(replies["cleaned"]),
+        passed=_counted(replies.filter(pl.col("outcome") == str(Verdict.PASSED))["cleaned"]),
         rules=dict(sorted(rules.items(), key=lambda item: (-item[1], item[0]))),
-        cleanup_calls=kinds[CallKind.CLEANUP],
-        larger_budget_calls=kinds[CallKind.LENGTH],
+        cleanup_calls=kinds.get(CallKind.CLEANUP, 0),
+        larger_budget_calls=kinds.get(CallKind.LENGTH, 0),
     )
+
+
+def _counted(words: pl.Series) -> dict[str, int]:
+    return {str(word): int(count) for word, count in sorted(words.value_counts().iter_rows())}

@@ -180,7 +180,7 @@ def _section(
         ),
         outcomes=tuple(word for word in words.OUTCOMES if word in seen),
         columns=tuple(columns),
-        cleaning=tuple(cleaned_replies(members)),
+        cleaning=tuple(cleaned_replies(run, basis)),
         heat=_heat(members, columns, views, several=several),
     )
 

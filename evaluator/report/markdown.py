@@ -23,7 +23,7 @@ from evaluator.report.figures import (
 )
 from evaluator.report.notes import levels, notes
 from evaluator.report.words import BASIS_TITLES, LEVEL_NOTES, OUTCOMES, banners
-from evaluator.results import Sample, samples
+from evaluator.results import samples
 from evaluator.rundata import RunData
 from evaluator.safe_text import one_line
 
@@ -73,8 +73,7 @@ def _basis(run: RunData, basis: Basis, by_model: Sequence[Group]) -> str:
         by_level = [g for g in groups(run, by="level") if g.basis == basis]
         parts += ["### By level of grading", _group_table(by_level, "level")]
     parts += ["### Success by calls beyond the first", _curve(of_basis)]
-    of_samples = [sample for sample in samples(run) if sample.basis == basis]
-    parts += ["### What cleaning made of the replies", _cleaning(of_samples)]
+    parts += ["### What cleaning made of the replies", _cleaning(run, basis)]
     parts += ["### Successes of the call after a failure, by class of failure", _yields(of_basis)]
     parts += ["### What replies beyond the first are worth", _repairs(of_basis)]
     parts += _controls(of_basis)
@@ -146,7 +145,7 @@ def _curve(of_basis: Sequence[Group]) -> str:
     return table(["model", *(str(c) for c in range(longest))], lines) if lines else ""
 
 
-def _cleaning(listed: Sequence[Sample]) -> str:
+def _cleaning(run: RunData, basis: Basis) -> str:
     head = ["model", "replies", *(str(outcome).replace("_", " ") for outcome in COLUMNS)]
     head += ["passes by lossy or model-cleaned code", "clean-up calls", "larger budget", "rules that fired"]
     lines = [
@@ -159,7 +158,7 @@ def _cleaning(listed: Sequence[Sample]) -> str:
             str(each.larger_budget_calls),
             escape(each.top_rules, 400),
         ]
-        for each in cleaned_replies(listed)
+        for each in cleaned_replies(run, basis)
     ]
     return table(head, lines)
 

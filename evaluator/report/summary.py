@@ -27,7 +27,6 @@ from evaluator.report.junit import junit_report
 from evaluator.report.markdown import markdown_report
 from evaluator.report.notes import notes
 from evaluator.report.words import banners
-from evaluator.results import samples
 from evaluator.rundata import RunData
 from evaluator.spending import Cost
 from repair.llm import Arm
@@ -58,7 +57,7 @@ def summarise(run: RunData | Ledger) -> dict[str, Any]:
                 _of(basis, by_level),
                 draws.filter(pl.col("basis") == basis),
             )
-            | _cleaning(run, basis)
+            | {"cleaning": [asdict(each) for each in cleaned_replies(ledger, basis)]}
             for basis in BASES
             if _of(basis, by_model)
         },
@@ -134,14 +133,6 @@ def _basis(
         "by_level": [group_json(group) for group in by_level],
         "verdicts": _verdicts(draws),
     }
-
-
-def _cleaning(run: RunData | Ledger, basis: Basis) -> dict[str, Any]:
-    """Say what cleaning made of the replies, where they have been read."""
-    if isinstance(run, Ledger):
-        return {}
-    listed = [sample for sample in samples(run) if sample.basis == basis]
-    return {"cleaning": [asdict(each) for each in cleaned_replies(listed)]}
 
 
 def group_json(group: Group) -> dict[str, Any]:

@@ -46,11 +46,11 @@ def _answer(strategy: Strategy, asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def _ours() -> Strategy:
-    from repair.cleaning.clean import clean_reply  # noqa: PLC0415 a peer's environment lacks it
+    from repair.cleaning.clean import Asked, clean_reply  # noqa: PLC0415 a peer's environment lacks it
     from repair.script import CleanOutcome  # noqa: PLC0415
 
     def run(text: str, asked: dict[str, Any]) -> tuple[str | None, bool]:
-        script = clean_reply(text, required=tuple(asked["required"]), kind=asked["kind"])
+        script = clean_reply(text, asked=Asked(required=tuple(asked["required"]), kind=asked["kind"]))
         return script.code, script.outcome in {CleanOutcome.LOSSY, CleanOutcome.LLM_CLEANED}
 
     return run

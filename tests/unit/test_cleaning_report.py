@@ -3,7 +3,6 @@
 from evaluator.report.cleaning import cleaned_replies
 from evaluator.report.markdown import markdown_report
 from evaluator.report.summary import summarise
-from evaluator.results import samples
 from repair.llm import CallKind
 from repair.outcome import Verdict
 from repair.script import CleanOutcome, Edit, EditClass
@@ -24,7 +23,7 @@ def test_replies_are_counted_by_what_became_of_them(builder):
     )
     builder.sample("m", "b/three", [{"verdict": Verdict.PASSED, "raw_compiles": True}])
 
-    (one,) = cleaned_replies(samples(builder.build()))
+    (one,) = cleaned_replies(builder.build(), "own")
 
     assert one.replies == 4
     assert one.outcomes == {"llm_cleaned": 1, "lossy": 1, "raw": 1, "unparsable": 1}
