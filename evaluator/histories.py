@@ -1,5 +1,6 @@
 """Recorded multi-round histories: one row is one trajectory of a model, with its prompt and its replies."""
 
+import ast
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -111,7 +112,7 @@ def _history(raw: Raw, number: int) -> History:
         tests=tests,
         tests_missing=missing,
         entry_point=names or _wanted(row.get("tests"), tests),
-        rounds=_rounds(row.get("rounds")),
+        rounds=_rounds(row.get("rounds"), prompt),
     )
 
 
@@ -139,11 +140,11 @@ def _wanted(source: object, tests: str | None) -> tuple[str, ...]:
     return needed_names(source) if tests is not None and isinstance(source, str) else ()
 
 
-def _rounds(value: object) -> tuple[Round, ...]:
+def _rounds(value: object, prompt: str) -> tuple[Round, ...]:
     if not isinstance(value, list) or not value:
         raise BrokenRow("no `rounds`: a list with a reply each is wanted")
     _in_order(value)
-    return tuple(_round(number, item) for number, item in enumerate(value))
+    return tuple(_round(number, item, prompt) for number, item in enumerate(value))
 
 
 def _in_order(rounds: Sequence[object]) -> None:
@@ -153,7 +154,7 @@ def _in_order(rounds: Sequence[object]) -> None:
         raise BrokenRow("`rounds` are not in the order of their numbers")
 
 
-def _round(number: int, item: object) -> Round:
+def _round(number: int, item: object, prompt: str) -> Round:
     if not isinstance(item, dict):
         raise BrokenRow(f"round {number} is no object")
     try:
@@ -167,7 +168,7 @@ def _round(number: int, item: object) -> Round:
         raise BrokenRow(f"round {number} has neither `reply` (or `raw_reply`) nor `code`")
     return Round(
         reply=Reply(
-            content=code if said is None else said,
+            content=_lent(prompt, code or "") if said is None else said,
             reasoning=reasoning,
             finish_reason=finish or "stop",
             prompt_tokens=_count(item, "prompt_tokens", "tokens_prompt"),
@@ -179,6 +180,25 @@ def _round(number: int, item: object) -> Round:
         code=code,
         code_only=said is None,
     )
+
+
+def _lent(prompt: str, code: str) -> str:
+    """Put in front of code what it uses and its prompt, a piece of code, imports.
+
+    Harnesses that keep the code alone run it behind the prompt.
+    """
+    try:
+        asked, free = ast.parse(prompt), set(needed_names(code))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return code
+    imports = (node for node in asked.body if isinstance(node, ast.Import | ast.ImportFrom))
+    lines = [
+        ast.unparse(node)
+        for node in imports
+        if free & {alias.asname or alias.name.partition(".")[0] for alias in node.names}
+    ]
+    # Nothing may stand before an import from __future__.
+    return code if "__future__" in code else "\n".join([*lines, code])
 
 
 def _count(item: Mapping[str, Any], *names: str) -> int | None:

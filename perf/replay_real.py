@@ -3,9 +3,10 @@
     python -m perf.replay_real FILE                 grade rounds with a hidden verdict, one by one
     python -m perf.replay_real FILE --loop          also replay every history, and look at the journal
 
-A round is graded when its source judged it by tests that the row brings and that can be run. Where the two
-verdicts differ, variants are run to say why: the code that the source took out of the reply, the prompt's
-imports in front, one interpreter for script and tests.
+A round is graded when its source judged it by tests that the row brings and that can be run: the reply as
+this tool takes it, or the code where no reply was kept. Where the two verdicts differ, variants are run to say
+why: the code that the source took out of the reply, the prompt's imports in front, one interpreter for script
+and tests. Beside it: how many agree on the code that the source took out, as it is.
 
 Exit code 1: under 98 % agree, or some trajectory was not replayed in order and within its bounds.
 """
@@ -19,7 +20,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from evaluator.histories import History, Round, read_histories
@@ -82,8 +83,11 @@ def main() -> int:
             if not each.agrees:
                 print(f"  {_where(each)}: recorded {each.round.verdict}, here {each.verdict}")
                 print(f"    because: {_why(each, sandbox)}")
+        as_kept = [_as_kept(each, sandbox) for each in graded if each.round.code is not None]
     share = agreed / len(graded) if graded else 0.0
     print(f"{agreed} of {len(graded)} rounds agree ({share:.1%}, target {TARGET:.0%})")
+    kept = sum(each.agrees for each in as_kept)
+    print(f"{kept} of {len(as_kept)} agree on the code that their source took out, with nothing mended")
     fine = share >= TARGET
     if options.loop or options.run:
         fine &= _loop_holds(options, histories)
@@ -120,6 +124,14 @@ def _grade(due: Sequence[tuple[History, int]], sandbox: Sandbox) -> list[Graded]
         return list(pool.map(one, due))
 
 
+def _as_kept(each: Graded, sandbox: Sandbox) -> Graded:
+    """Grade the code that the source took out of the reply instead of what this tool makes of the reply."""
+    script = each.round.reply.content if each.round.code_only else each.round.code
+    if script == each.script:
+        return each
+    return replace(each, script=script, result=_run(sandbox, script or "", each.history))
+
+
 def _run(sandbox: Sandbox, script: str, history: History, level: Level = Level.PROCESS) -> RunResult | None:
     job = Job(id=uuid.uuid4().hex, script=script, tests=history.tests, level=level, limits=_LIMITS)
     try:
@@ -139,7 +151,7 @@ def _why(each: Graded, sandbox: Sandbox) -> str:
     wanted = each.round.verdict == "pass"
     script = each.script or ""
     variants = [
-        ("the source took other code out of the reply", each.round.code or "", Level.PROCESS),
+        ("our script is not the code that the source took out", each.round.code or "", Level.PROCESS),
         ("its harness lent the script what the prompt imports", _lent(history, script), Level.PROCESS),
         ("script and tests shared one interpreter there", script, Level.SHARED),
     ]

@@ -31,6 +31,8 @@ ONE_AFTER_ANOTHER = {
     "tests/e2e/test_bench.py",
     "tests/e2e/test_demo.py",
     "tests/e2e/test_kill.py",
+    "tests/e2e/test_regrade.py",
+    "tests/e2e/test_replay.py",
     "tests/integration/test_doctor.py",
     "tests/integration/test_reap_command.py",
     "tests/integration/test_reaper.py",

@@ -6,8 +6,11 @@ from collections import Counter
 
 import pytest
 
-from evaluator.journal import load_run
+from evaluator.config import overlay
+from evaluator.errors import RunIncompatible, RunLocked, UsageProblem
+from evaluator.journal import Journal, load_run, read_manifest
 from evaluator.recorded import RecordedServer
+from evaluator.regradable import at_rest, plan_regrade
 from evaluator.regrade import CALLS
 from evaluator.regrading import CENSORED
 
@@ -56,6 +59,12 @@ def new_run(regrade):
     return folder
 
 
+def config_of(regrade):
+    """The configuration of the run, with the copied tasks."""
+    flags = {"bench": {"tasks_dir": regrade.tasks.parent}}
+    return overlay(read_manifest(regrade.source).config, flags, "the run")
+
+
 def change(path, old, new):
     """Replace a text of a task's file."""
     text = path.read_text()
@@ -82,54 +91,32 @@ def test_nothing_changed(regrade, fingerprints):
     assert {path.name: path.read_bytes() for path in regrade.source.glob("*.json*")} == before
 
 
-def test_another_test_is_run_again_alone(regrade):
-    """Of three tasks one has a new test: its scripts alone run; what passed and fails now is censored."""
+def test_what_has_other_tests_is_run_again_alone(regrade):
+    """Of three tasks two have new tests: one passes no more and is censored, one passes a call earlier."""
     change(regrade.tasks / "double.md", "assert double(4) == 8", "assert double(4) == 9")
-    done = regrade()
-    folder = new_run(regrade)
-    again = [each for each in calls(folder) if each["ran_again"]]
-    (good,) = [
-        each
-        for each in load_run(folder).trajectories
-        if (each.first.model, each.first.task_id) == ("good", "small/double")
-    ]
-
-    assert {each["task_id"] for each in again} == {"small/double"}
-    assert [each["call_no"] for each in again if each["model"] == "good"] == [0]
-    assert [(str(a.verdict), a.stop, CENSORED in a.flags) for a in good.attempts] == [
-        ("tests_failed", None, True)
-    ]
-    assert good.unscored
-    assert "good small/double sample 0 call 0: passed → tests_failed" in done.stdout
-    assert "1 samples are censored" in done.stderr
-
-
-def test_a_call_after_one_that_passes_now_is_unused(regrade):
-    """The test that failed first is another one: the repair after it is not counted, and is told."""
     change(regrade.tasks / "triple.md", "assert triple(2) == 6", "assert triple(2) in (5, 6)")
     change(regrade.tasks / "triple.md", "assert triple(0) == 0", "assert triple(0) in (0, 3)")
-    regrade()
+    done = regrade()
     folder = new_run(regrade)
+    again = {each["task_id"] for each in calls(folder) if each["ran_again"]}
     fates = {
-        each["call_no"]: (each["fate"], each["after"] and each["after"]["verdict"])
+        (each["task_id"], each["call_no"]): (each["fate"], each["after"] and each["after"]["verdict"])
         for each in calls(folder)
-        if (each["model"], each["task_id"]) == ("good", "small/triple")
+        if each["model"] == "good"
     }
-    (good,) = [
-        each
-        for each in load_run(folder).trajectories
-        if (each.first.model, each.first.task_id) == ("good", "small/triple")
-    ]
+    good = {each.first.task_id: each for each in load_run(folder).trajectories if each.first.model == "good"}
+    double, triple = good["small/double"], good["small/triple"]
 
-    assert fates == {0: ("changed", "passed"), 1: ("unused", None)}
-    assert [(attempt.call_no, attempt.stop) for attempt in good.attempts] == [(0, "passed")]
-    assert good.first.success
-
-
-def test_another_limit_runs_all_again(regrade):
-    """A limit belongs to the key of every run that has no limit of its own; here all have, so none is run."""
-    regrade("--limit-wall", 11)
-    assert [each for each in calls(new_run(regrade)) if each["ran_again"]] == []
+    assert again == {"small/double", "small/triple"}
+    assert fates[("small/double", 0)] == ("changed", "tests_failed")
+    assert [(a.stop, CENSORED in a.flags) for a in double.attempts] == [(None, True)]
+    assert double.unscored
+    assert fates[("small/triple", 0)] == ("changed", "passed")
+    # The repair that followed is not counted, and is told.
+    assert fates[("small/triple", 1)] == ("unused", None)
+    assert [(a.call_no, a.stop, a.success) for a in triple.attempts] == [(0, "passed", True)]
+    assert "good small/double sample 0 call 0: passed → tests_failed" in done.stdout
+    assert "1 samples are censored" in done.stderr
 
 
 def test_another_level_runs_all_again(regrade):
@@ -167,12 +154,11 @@ def test_another_level_runs_all_again(regrade):
     ],
 )
 def test_what_cannot_be_judged_anew_is_refused(regrade, spoil, why):
-    """The refusal names the task and the reason, and nothing is made."""
+    """The refusal names the task and the reason, and none of the others."""
     spoil(regrade)
-    done = regrade(code=2)
-    assert why in done.stderr
-    assert "small/triple" not in done.stderr
-    assert len(regrade.bench.runs()) == 1
+    with pytest.raises(RunIncompatible, match=why) as caught:
+        plan_regrade(regrade.source, config_of(regrade))
+    assert "small/triple" not in str(caught.value)
 
 
 def test_what_cannot_be_judged_anew_can_be_left_out(regrade):
@@ -185,9 +171,16 @@ def test_what_cannot_be_judged_anew_can_be_left_out(regrade):
     assert "small/double was left out of the regrade" in "".join(run.manifest.warnings)
 
 
-def test_no_run_and_no_attempts(regrade):
-    """A folder that is no run, and a run without attempts, are refused."""
+def test_a_run_without_attempts_is_refused(regrade):
+    """There is nothing to judge."""
     (regrade.source / "attempts.jsonl").write_text("")
-    assert "no attempt to judge anew" in regrade(code=2).stderr
-    missing = regrade.bench("regrade", "nowhere")
-    assert (missing.returncode, "no run 'nowhere'" in missing.stderr) == (2, True)
+    with pytest.raises(UsageProblem, match="no attempt to judge anew"):
+        plan_regrade(regrade.source, config_of(regrade))
+
+
+def test_a_run_that_is_written_is_refused(regrade):
+    """Nobody judges half a run by accident; afterwards it can be read."""
+    with Journal(regrade.source), pytest.raises(RunLocked, match="is being written"), at_rest(regrade.source):
+        pass
+    with at_rest(regrade.source):
+        assert load_run(regrade.source).trajectories

@@ -4,6 +4,10 @@ import json
 
 import pytest
 
+from evaluator.commands.bench import command as bench_command
+from evaluator.commands.regrade import command as regrade_command
+from evaluator.commands.replay import command
+from evaluator.errors import RunIncompatible, UsageProblem
 from evaluator.histories import read_histories
 from evaluator.journal import load_run
 from evaluator.recorded import RecordedServer
@@ -147,10 +151,11 @@ def test_it_goes_on_as_it_was(replay, fingerprints):
     assert (folder / "attempts.jsonl").read_text().count("\n") == lines + 1
 
     (bench.folder / "other.jsonl").write_text(json.dumps(ROWS[0]) + "\n")
-    other = bench("replay", "other.jsonl", "--resume", folder)
-    assert (other.returncode, "it replayed other histories" in other.stderr) == (2, True)
-    as_bench = bench("bench", "--resume", folder)
-    assert (as_bench.returncode, "mendbench replay" in as_bench.stderr) == (2, True)
+    other = [str(bench.folder / "other.jsonl"), "--resume", str(folder)]
+    with pytest.raises(RunIncompatible, match="it replayed other histories"):
+        command.main(other, standalone_mode=False)
+    with pytest.raises(UsageProblem, match="mendbench replay"):
+        bench_command.main(["--resume", str(folder)], standalone_mode=False)
 
 
 def test_a_replay_can_be_judged_anew(replay, fingerprints):
@@ -165,8 +170,8 @@ def test_a_replay_can_be_judged_anew(replay, fingerprints):
         assert words in done.stdout
 
     (bench.folder / "histories.jsonl").rename(bench.folder / "moved.jsonl")
-    gone = bench("regrade", folder)
-    assert (gone.returncode, "histories.jsonl" in gone.stderr) == (2, True)
+    with pytest.raises(UsageProblem, match=r"histories\.jsonl"):
+        regrade_command.main([str(folder)], standalone_mode=False)
 
 
 @pytest.mark.parametrize(
@@ -179,10 +184,11 @@ def test_a_replay_can_be_judged_anew(replay, fingerprints):
         (("empty.jsonl",), "holds no samples"),
     ],
 )
-def test_what_makes_no_sense_is_refused(bench, words, why):
+def test_what_makes_no_sense_is_refused(tmp_path, monkeypatch, words, why):
     """Each refusal says why, before anything is run."""
-    (bench.folder / "bad.jsonl").write_text(f'{json.dumps(ROWS[0])}\n{{"prompt": "p", "rounds": [{{}}]}}\n')
-    (bench.folder / "empty.jsonl").write_text("\n")
-    done = bench("replay", *words)
-    assert (done.returncode, why in done.stderr) == (2, True), done.stderr
-    assert bench.runs() == []
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bad.jsonl").write_text(f'{json.dumps(ROWS[0])}\n{{"prompt": "p", "rounds": [{{}}]}}\n')
+    (tmp_path / "empty.jsonl").write_text("\n")
+    with pytest.raises(UsageProblem, match=why):
+        command.main(words, standalone_mode=False)
+    assert not (tmp_path / "runs").exists()

@@ -10,6 +10,7 @@ from evaluator.asserts import as_pytest
 from evaluator.errors import UsageProblem
 from evaluator.histories import UNNAMED, read_histories
 
+TYPED = "from typing import List, Set\nimport re\n\ndef f(x: List):\n    '''Do it.'''\n"
 ROW = {"prompt": "Write f.", "rounds": [{"reply": "a"}, {"raw_reply": "b"}, {"code": "c"}]}
 
 
@@ -28,6 +29,26 @@ def test_a_row_with_the_least(tmp_path):
     assert [each.code_only for each in history.rounds] == [False, False, True]
     assert (history.model, history.task_key, history.tests) == (UNNAMED, "recorded/row-1", None)
     assert history.tests_missing == "the row has no `tests`"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "code", "reply"),
+    [
+        (TYPED, "def f(x: List): ...", "from typing import List, Set\ndef f(x: List): ..."),
+        (TYPED, "def f(x: Set) -> int: ...", "from typing import List, Set\ndef f(x: Set) -> int: ..."),
+        (TYPED, "from typing import List\ndef f(x: List): ...", None),
+        (TYPED, "def f(x): ...", None),
+        (TYPED, "def f(x: List:", None),
+        (TYPED, "from __future__ import annotations\ndef f(x: List): ...", None),
+        ("Write f for a List.", "def f(x: List): ...", None),
+    ],
+)
+def test_code_gets_the_imports_of_its_prompt(tmp_path, prompt, code, reply):
+    """Where code alone was kept, it gets what it uses and its prompt imports; a kept reply gets nothing."""
+    row = {"prompt": prompt, "rounds": [{"code": code}, {"reply": code}]}
+    (history,) = read_histories(write(tmp_path, row)).rows
+
+    assert [each.reply.content for each in history.rounds] == [reply or code, code]
 
 
 def test_a_row_with_everything(tmp_path):
