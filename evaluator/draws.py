@@ -1,6 +1,5 @@
 """Samples as rows: every planned draw of the repair arm, what became of it, and what it cost."""
 
-from itertools import product
 from typing import Final
 
 import polars as pl
@@ -126,12 +125,9 @@ def _numbered(draws: pl.DataFrame) -> pl.DataFrame:
 
 
 def _planned(ledger: Ledger) -> pl.DataFrame:
-    manifest = ledger.manifest
-    rows = product(
-        [text(model.label) for model in manifest.models],
-        [text(task.task_id) for task in manifest.tasks],
-        [text(template) for template in manifest.templates],
-        range(manifest.samples),
+    rows = (
+        (text(model), text(task), text(template), sample)
+        for model, task, template, sample in ledger.manifest.planned()
     )
     return pl.DataFrame(list(rows), schema=_PLANNED, orient="row")
 

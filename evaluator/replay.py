@@ -28,6 +28,8 @@ _BATCH: Final = "recorded"
 _UNSAFE = re.compile(r"[^a-z0-9_-]+")
 _NAME_CHARS: Final = 80
 _PARTS: Final = 3
+_UNKNOWN: Final = {"temperature": None, "top_p": None, "max_tokens": None}
+"""How the replies were drawn was decided elsewhere."""
 _NO_TASKS: Final = {"limit": None, "batches": (), "tasks": (), "tasks_dir": None, "check_tasks": False}
 """What a configuration says of other tasks than those of the file."""
 
@@ -144,6 +146,7 @@ def replay_plan(config: Config, source: Path, histories: Histories, stack: ExitS
     config = config.model_copy(
         update={
             "models": tuple(models),
+            "sampling": config.sampling.model_copy(update=_UNKNOWN),
             "bench": config.bench.model_copy(update={**_NO_TASKS, "samples": replayed.samples}),
         }
     )

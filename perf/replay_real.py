@@ -5,8 +5,8 @@
 
 A round is graded when its source judged it by tests that the row brings and that can be run: the reply as
 this tool takes it, or the code where no reply was kept. Where the two verdicts differ, variants are run to
-say why: the code that the source took out, the prompt's imports in front, one interpreter for script
-and tests. Beside it: how many agree on the code that the source took out, as it is.
+say why: the code that the source took out of the reply, the prompt's imports in front, one interpreter for
+script and tests. Beside it: how many agree on the code that the source took out, as it is.
 
 Exit code 1: under 98 % agree, or some trajectory was not replayed in order and within its bounds.
 """

@@ -104,7 +104,7 @@ def looks(value):
 
 
 @pytest.mark.parametrize(
-    "value", VALUES, ids=lambda value: repr(value)[:40].encode("ascii", "replace").decode()
+    "value", VALUES, ids=lambda value: str(looks(value))[:40].encode("ascii", "replace").decode()
 )
 def test_plain_values_arrive_as_they_were(value):
     """Each value is the same on the other side, of exactly its type, alone and inside of others."""

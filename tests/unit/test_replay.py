@@ -86,6 +86,8 @@ def test_the_plan_draws_what_is_recorded():
     }
     assert plan.samples == len(ROWS)
     assert plan.replayed == str(FILE.resolve())
+    # Not ours: how they were drawn, nobody here can say.
+    assert (plan.config.sampling.temperature, plan.config.sampling.max_tokens) == (None, None)
 
 
 def test_other_tasks_of_a_configuration_do_not_matter():
