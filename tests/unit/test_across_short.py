@@ -161,7 +161,7 @@ def test_malformed_short_messages_are_a_breach(message):
         assert hostile.peer.dead
 
 
-def test_a_short_question_is_judged_as_a_long_one():
+def test_a_short_question_is_judged_as_a_long_one(alone):
     """What the script may not ask it may not ask shortly either; what it may is answered."""
     for verb, rest, good in (("call", [2], True), ("get", ["__globals__"], False)):
         with Hostile() as hostile:
