@@ -211,7 +211,11 @@ class Cleaner:
         if self._closed:
             raise CleanerError("The cleaner is closed.")
         try:
-            return _Worker(self._cpu_s, self._memory_bytes)
+            try:
+                return _Worker(self._cpu_s, self._memory_bytes)
+            except _Died:
+                # Ctrl-C reaches a child that has been forked and has no session of its own yet.
+                return _Worker(self._cpu_s, self._memory_bytes)
         except (_Died, _Late, OSError, ValueError) as error:
             raise CleanerError(
                 f"A cleaning worker cannot be started with {sys.executable}: {error!r}. "
