@@ -72,11 +72,16 @@ def containers_left():
     return left
 
 
-def _assert_none_is_left():
+def _still_left():
+    """Containers that are left after the time that their removal may take."""
     deadline = time.monotonic() + 10
-    while containers_left() and time.monotonic() < deadline:
+    while (left := containers_left()) and time.monotonic() < deadline:
         time.sleep(0.2)
-    assert containers_left() == []
+    return left
+
+
+def _assert_none_is_left():
+    assert _still_left() == []
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -97,8 +102,9 @@ def _no_container_is_left(request):
 def pytest_sessionfinish(session):
     """After parallel tests: nothing is left of any of their processes, either."""
     if not hasattr(session.config, "workerinput") and session.config.getoption("numprocesses", None):
-        with contextlib.suppress(Exception):
-            left = containers_left()
-            if left:
+        from sandbox.errors import SandboxError
+
+        with contextlib.suppress(SandboxError):
+            if left := _still_left():
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
                 print(f"\nContainers of ended processes are left: {left}")

@@ -28,10 +28,10 @@ from evaluator.samples import check_source, read_samples
 from evaluator.sandboxes import open_sandbox, sandbox_section
 from evaluator.scheduler import stream
 from evaluator.signals import Interrupts
+from evaluator.source_file import read_bytes
 from repair.cleaning.caged import Cleaner
 from repair.script import Script
 
-_STDIN: Final = "-"
 _MAX_BYTES: Final = 64 * 1024 * 1024
 _HELD: Final = 200
 _NOTE: Final = "\nfinishing what runs; Ctrl-C again ends at once\n"
@@ -95,18 +95,8 @@ def _print(reply: Reply, script: Script, line: dict[str, Any], values: dict[str,
 
 
 def _read(file: str) -> str:
-    try:
-        if file == _STDIN:
-            data = sys.stdin.buffer.read(_MAX_BYTES + 1)
-        else:
-            with Path(file).open("rb") as source:
-                data = source.read(_MAX_BYTES + 1)
-    except OSError as exc:
-        raise UsageProblem(f"{file}: cannot be read: {exc.strerror}") from exc
-    if len(data) > _MAX_BYTES:
-        raise UsageProblem(f"{file}: longer than {_MAX_BYTES} bytes")
     # A reply may hold anything: what is not UTF-8 is part of the dirt.
-    return data.decode("utf-8", "replace")
+    return read_bytes(file, _MAX_BYTES).decode("utf-8", "replace")
 
 
 # --- many replies
