@@ -8,7 +8,7 @@ from typing import Literal
 from evaluator.config import SandboxSection
 from evaluator.errors import ConfigProblem
 from evaluator.keys import derived_int
-from evaluator.records import Basis
+from evaluator.runs.records import Basis
 from prompts.tasks import Task
 from sandbox.types import PROFILES, Job, Level, Limits
 

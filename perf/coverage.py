@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from scipy import stats
 
-from evaluator.intervals import Cells, cells, difference_interval, rate_interval, wilson
+from evaluator.statistics.intervals import Cells, cells, difference_interval, rate_interval, wilson
 
 TRUTHS: Final = (0.05, 0.5, 0.9, 0.97)
 TASKS: Final = (20, 50, 164, 1000)

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluator.errors import EngineGone
-from evaluator.remember import Known, RememberingSandbox
+from evaluator.runs.remember import Known, RememberingSandbox
 from perf.mixed import Case, cases
 from perf.own_engine import OwnEngine
 from perf.ways import run_id

@@ -1,7 +1,7 @@
 """Kill a demo run with SIGKILL at many points of its journal, resume it each time, and compare.
 
 Every chain is one run that is killed again and again on its way; in the end it must be the same as the
-undisturbed run (evaluator.sample.fingerprint), with no line twice, none lost, and no container left.
+undisturbed run (evaluator.running.sample.fingerprint), with no line twice, none lost, and no container left.
 
     .venv/bin/python perf/kill_resume.py --points 200
 """
@@ -18,8 +18,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from evaluator.journal import load_run, read_attempts, read_completions
-from evaluator.sample import fingerprint
+from evaluator.running.sample import fingerprint
+from evaluator.runs.journal import load_run, read_attempts, read_completions
 from sandbox.connect import connect
 from sandbox.owner import Owner
 from sandbox.reaper import LABEL_OWNER

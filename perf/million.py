@@ -19,10 +19,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from evaluator.journal import ATTEMPTS, COMPLETIONS, MANIFEST
-from evaluator.ledger_files import read_ledger
-from evaluator.records import AttemptRecord, CompletionRecord, Manifest, ModelEntry, ScriptRecord, TaskEntry
 from evaluator.report.summary import summarise
+from evaluator.runs.journal import ATTEMPTS, COMPLETIONS, MANIFEST
+from evaluator.runs.records import (
+    AttemptRecord,
+    CompletionRecord,
+    Manifest,
+    ModelEntry,
+    ScriptRecord,
+    TaskEntry,
+)
+from evaluator.statistics.ledger_files import read_ledger
 from repair.llm import Arm, CallKind, Message, Sampling
 from repair.outcome import Verdict
 from repair.script import CleanOutcome

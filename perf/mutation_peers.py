@@ -25,8 +25,8 @@ from typing import Any
 
 import yaml
 
-from evaluator.suite_runs import run_suite
-from evaluator.suite_score import mutants
+from evaluator.suites.runs import run_suite
+from evaluator.suites.score import mutants
 from sandbox.engine import DockerSandbox
 from sandbox.suite import SuitePlan, Version, VersionStatus
 

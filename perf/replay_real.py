@@ -23,11 +23,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from evaluator.histories import History, Round, read_histories
-from evaluator.journal import load_run
-from evaluator.replay import make_replay
-from evaluator.rundata import Trajectory
-from evaluator.sample import RECORDING_ENDED
+from evaluator.replay.histories import History, Round, read_histories
+from evaluator.replay.replay import make_replay
+from evaluator.running.sample import RECORDING_ENDED
+from evaluator.runs.journal import load_run
+from evaluator.runs.rundata import Trajectory
 from repair.cleaning.caged import Cleaner
 from repair.reply import plain
 from sandbox.backend import Sandbox

@@ -12,8 +12,8 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from evaluator.suite_outcome import SuiteOutcome, outcome_of, passes
-from evaluator.suite_runs import LIMITS
+from evaluator.suites.outcome import SuiteOutcome, outcome_of, passes
+from evaluator.suites.runs import LIMITS
 from repair.cleaning.caged import Cleaner
 from repair.reply import plain
 from sandbox.engine import DockerSandbox

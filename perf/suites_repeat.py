@@ -15,7 +15,7 @@ from pathlib import Path
 
 import yaml
 
-from evaluator.suite_runs import run_suite
+from evaluator.suites.runs import run_suite
 from sandbox.engine import DockerSandbox
 from sandbox.types import RunResult
 

@@ -17,20 +17,20 @@ from rich.text import Text
 from evaluator.cli import EXIT_INTERRUPTED, EXIT_OURS, EXIT_THRESHOLD
 from evaluator.config import Config, differences, load_config, overlay
 from evaluator.errors import ConfigProblem, RunIncompatible, UsageProblem
-from evaluator.folders import run_folder
-from evaluator.journal import read_manifest
 from evaluator.log import configure_logging
-from evaluator.manifest import REDACTED, make_manifest, new_run_id
-from evaluator.models import demo_plan, loaded_model, named_models, recorded_models
-from evaluator.pipeline import Parts, run_plan
-from evaluator.plan import Plan, check_same, make_plan
-from evaluator.preflight import check_controls
-from evaluator.progress import LiveProgress
-from evaluator.records import Manifest
 from evaluator.report.words import REPLAY_BANNER
-from evaluator.rundata import RunData
+from evaluator.running.manifest import REDACTED, make_manifest, new_run_id
+from evaluator.running.models import demo_plan, loaded_model, named_models, recorded_models
+from evaluator.running.pipeline import Parts, run_plan
+from evaluator.running.plan import Plan, check_same, make_plan
+from evaluator.running.preflight import check_controls
+from evaluator.running.progress import LiveProgress
+from evaluator.running.sandboxes import open_sandbox, reap_all, total_slots
+from evaluator.runs.folders import run_folder
+from evaluator.runs.journal import read_manifest
+from evaluator.runs.records import Manifest
+from evaluator.runs.rundata import RunData
 from evaluator.safe_text import one_line
-from evaluator.sandboxes import open_sandbox, reap_all, total_slots
 from repair.feedback import Policy
 from sandbox.errors import MendError
 from sandbox.types import GRADED
@@ -312,7 +312,7 @@ def _missed(run: RunData, threshold: float | None) -> list[str]:
     """Name the models that solve less than the threshold after repairs."""
     if threshold is None:
         return []
-    from evaluator.metrics import groups  # noqa: PLC0415 - loads the statistics
+    from evaluator.statistics.metrics import groups  # noqa: PLC0415 - loads the statistics
 
     return [
         f"{one_line(group.model)} solves {group.after_repair.value or 0:.0%} after repairs, "

@@ -15,20 +15,20 @@ import click
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from evaluator.clean_rows import INVALID_ROW, Reply, clean_one, invalid, read_reply, result
 from evaluator.cli import EXIT_INTERRUPTED, EXIT_THRESHOLD, EXIT_USAGE
 from evaluator.commands.sandbox_options import sandbox_options
 from evaluator.errors import UsageProblem
 from evaluator.explain import show
-from evaluator.image_compile import compile_all
-from evaluator.manifest import new_run_id
-from evaluator.rows import BrokenRow, Raw
+from evaluator.running.image_compile import compile_all
+from evaluator.running.manifest import new_run_id
+from evaluator.running.sandboxes import open_sandbox, sandbox_section
+from evaluator.running.scheduler import stream
 from evaluator.safe_text import for_terminal
-from evaluator.samples import check_source, read_samples
-from evaluator.sandboxes import open_sandbox, sandbox_section
-from evaluator.scheduler import stream
+from evaluator.scoring.clean_rows import INVALID_ROW, Reply, clean_one, invalid, read_reply, result
+from evaluator.scoring.rows import BrokenRow, Raw
+from evaluator.scoring.samples import check_source, read_samples
+from evaluator.scoring.source_file import read_bytes
 from evaluator.signals import Interrupts
-from evaluator.source_file import read_bytes
 from repair.cleaning.caged import Cleaner
 from repair.script import Script
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evaluator.comparable import ASPECTS, check_comparable, only_in_one
 from evaluator.errors import UsageProblem
-from evaluator.folders import run_folder
+from evaluator.runs.folders import run_folder
 from evaluator.safe_text import for_terminal
+from evaluator.statistics.comparable import ASPECTS, check_comparable, only_in_one
 
 if TYPE_CHECKING:
-    from evaluator.compare import Difference
+    from evaluator.statistics.compare import Difference
 
 _SHOWN = 12
 
@@ -38,8 +38,8 @@ def command(
     Both runs must have the same tasks, limits, image, policy and templates; what differs is named and
     refused, unless you say --across.
     """
-    from evaluator.compare import between, within  # noqa: PLC0415 - loads the statistics
-    from evaluator.ledger_files import read_ledger  # noqa: PLC0415
+    from evaluator.statistics.compare import between, within  # noqa: PLC0415 - loads the statistics
+    from evaluator.statistics.ledger_files import read_ledger  # noqa: PLC0415
 
     a = read_ledger(run_folder(first, runs_dir))
     notes = list(a.manifest.invalid)

@@ -31,7 +31,7 @@ _WIDTH = 400
 def command(urls: tuple[str, ...], config_file: Path | None, *, as_json: bool) -> int:
     """Look at engine, image, disk and model servers, and run good and evil programs for real."""
     from evaluator.doctor.examine import examine  # noqa: PLC0415 - loads the Docker SDK
-    from evaluator.manifest import new_run_id  # noqa: PLC0415
+    from evaluator.running.manifest import new_run_id  # noqa: PLC0415
     from sandbox.engine import DockerSandbox  # noqa: PLC0415
 
     wishes, findings = _wishes(urls, config_file)
@@ -54,7 +54,7 @@ def _wishes(urls: tuple[str, ...], config_file: Path | None) -> "tuple[Wishes, l
     from evaluator.config import Config, load_config  # noqa: PLC0415 - loads pydantic
     from evaluator.doctor.finding import Wishes, bad  # noqa: PLC0415
     from evaluator.errors import ConfigProblem  # noqa: PLC0415
-    from evaluator.sandboxes import named_hosts  # noqa: PLC0415
+    from evaluator.running.sandboxes import named_hosts  # noqa: PLC0415
 
     findings = []
     try:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import click
 
-from evaluator.folders import run_folder
-from evaluator.journal import load_run
-from evaluator.records import Manifest
+from evaluator.runs.folders import run_folder
+from evaluator.runs.journal import load_run
+from evaluator.runs.records import Manifest
 from prompts.errors import PromptError
 from prompts.tasks import Task, batch_root, load
 
@@ -34,7 +34,7 @@ def command(run: str, form: str, out: Path | None, runs_dir: Path | None) -> int
         target = out or folder / "junit.xml"
         target.write_bytes(junit_report(data))
     else:
-        from evaluator.export import export_files  # noqa: PLC0415 - only this form needs it
+        from evaluator.runs.export import export_files  # noqa: PLC0415 - only this form needs it
 
         target = out or folder / "export"
         if out is None and (target / "index.json").is_file():

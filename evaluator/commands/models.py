@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from evaluator.safe_text import one_line
-from evaluator.servers import ServerModels, discover, list_models
+from evaluator.servers.find import ServerModels, discover, list_models
 
 
 @click.command("models")

@@ -10,7 +10,7 @@ from evaluator.cli import EXIT_OURS
 from evaluator.safe_text import for_terminal, one_line
 
 if TYPE_CHECKING:
-    from evaluator.reaping import Reaped
+    from evaluator.running.reaping import Reaped
 
 
 @click.command("reap")
@@ -33,8 +33,8 @@ def command(
 ) -> int:
     """Remove containers of mendbench whose owner is gone. Those of a running bench stay."""
     from evaluator.config import load_config  # noqa: PLC0415 - loads pydantic
-    from evaluator.reaping import reap_host  # noqa: PLC0415 - loads the Docker SDK
-    from evaluator.sandboxes import named_hosts  # noqa: PLC0415
+    from evaluator.running.reaping import reap_host  # noqa: PLC0415 - loads the Docker SDK
+    from evaluator.running.sandboxes import named_hosts  # noqa: PLC0415
 
     if everything and not dry_run:
         click.echo("mendbench: --all: runs that are under way now lose their containers", err=True)

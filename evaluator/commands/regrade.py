@@ -15,21 +15,21 @@ from evaluator.cli import EXIT_INTERRUPTED
 from evaluator.commands.bench import terminate_cleanly
 from evaluator.config import Config, overlay
 from evaluator.errors import ConfigProblem, RunIncompatible
-from evaluator.folders import run_folder
-from evaluator.journal import read_manifest
 from evaluator.log import configure_logging
-from evaluator.manifest import new_run_id
-from evaluator.pipeline import Parts
-from evaluator.preflight import check_controls
-from evaluator.progress import LiveProgress
-from evaluator.records import Manifest
-from evaluator.regradable import Regrade, at_rest, plan_regrade
-from evaluator.regrade import CALLS, line, regrade_manifest, run_regrade, summary
-from evaluator.regrading import Fate, Regraded
+from evaluator.replay.regradable import Regrade, at_rest, plan_regrade
+from evaluator.replay.regrade import CALLS, line, regrade_manifest, run_regrade, summary
+from evaluator.replay.regrading import Fate, Regraded
 from evaluator.report.words import REGRADE_BANNER
-from evaluator.rundata import RunData
+from evaluator.running.manifest import new_run_id
+from evaluator.running.pipeline import Parts
+from evaluator.running.preflight import check_controls
+from evaluator.running.progress import LiveProgress
+from evaluator.running.sandboxes import open_sandbox, reap_all, total_slots
+from evaluator.runs.folders import run_folder
+from evaluator.runs.journal import read_manifest
+from evaluator.runs.records import Manifest
+from evaluator.runs.rundata import RunData
 from evaluator.safe_text import one_line
-from evaluator.sandboxes import open_sandbox, reap_all, total_slots
 from sandbox.types import GRADED
 
 _SHOWN: Final = 20

@@ -11,13 +11,13 @@ import click
 from evaluator.commands.bench import conduct, config_flags, kept_config, print_plan
 from evaluator.config import Config, load_config
 from evaluator.errors import RunIncompatible, UsageProblem
-from evaluator.folders import run_folder
-from evaluator.histories import Histories, read_histories
-from evaluator.journal import read_manifest
-from evaluator.plan import Plan, check_same
-from evaluator.records import Manifest
-from evaluator.replay import replay_notes, replay_plan
-from evaluator.samples import STDIN, check_source
+from evaluator.replay.histories import Histories, read_histories
+from evaluator.replay.replay import replay_notes, replay_plan
+from evaluator.running.plan import Plan, check_same
+from evaluator.runs.folders import run_folder
+from evaluator.runs.journal import read_manifest
+from evaluator.runs.records import Manifest
+from evaluator.scoring.samples import STDIN, check_source
 from repair.feedback import Policy
 from sandbox.types import GRADED
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
-from evaluator.folders import run_folder
-from evaluator.journal import load_run
+from evaluator.runs.folders import run_folder
+from evaluator.runs.journal import load_run
 
 if TYPE_CHECKING:
-    from evaluator.ledger import Ledger
-    from evaluator.rundata import RunData
+    from evaluator.runs.rundata import RunData
+    from evaluator.statistics.ledger import Ledger
 
 
 @click.command("report")
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 @click.option("--runs-dir", type=click.Path(path_type=Path), help="Default: ./runs.")
 def command(run: str, runs_dir: Path | None, *, as_json: bool, summary_only: bool) -> int:
     """Make the reports of RUN (its id, its folder, or `latest`) again and print the final table."""
-    from evaluator.ledger_files import read_ledger  # noqa: PLC0415 - loads the statistics
     from evaluator.report.summary import summarise, write_reports, write_summary  # noqa: PLC0415
     from evaluator.report.table import final_table  # noqa: PLC0415
+    from evaluator.statistics.ledger_files import read_ledger  # noqa: PLC0415 - loads the statistics
 
     folder = run_folder(run, runs_dir)
     if summary_only:

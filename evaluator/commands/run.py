@@ -10,12 +10,12 @@ from evaluator.commands.sandbox_options import sandbox_options
 from evaluator.config import SandboxSection
 from evaluator.errors import UsageProblem
 from evaluator.keys import derived_int
-from evaluator.manifest import new_run_id
-from evaluator.run_text import show
-from evaluator.sandboxes import open_sandbox, sandbox_section
+from evaluator.running.manifest import new_run_id
+from evaluator.running.sandboxes import open_sandbox, sandbox_section
+from evaluator.scoring.run_text import show
+from evaluator.scoring.source_file import read_source
+from evaluator.scoring.verdict_line import dump, facts
 from evaluator.signals import Interrupts
-from evaluator.source_file import read_source
-from evaluator.verdict_line import dump, facts
 from repair.outcome import Verdict, attempt_verdict
 from repair.reply import plain
 from repair.script import CleanOutcome, Script
@@ -91,7 +91,7 @@ def _script(text: str, values: dict[str, Any]) -> Script:
 
 
 def _run(job: Job, section: SandboxSection) -> RunResult:
-    from evaluator.remember import run_patiently  # noqa: PLC0415 - not before the input is right
+    from evaluator.runs.remember import run_patiently  # noqa: PLC0415 - not before the input is right
 
     # SIGTERM, too, must end this by an exception, so that the container is removed.
     with Interrupts(patience=0), open_sandbox(section, new_run_id(), ahead=False) as sandbox:

@@ -13,20 +13,20 @@ from rich.console import Console
 from evaluator.cli import EXIT_INTERRUPTED, EXIT_OURS, EXIT_USAGE
 from evaluator.commands.sandbox_options import sandbox_options
 from evaluator.config import SandboxSection
+from evaluator.controls.skips import ReferenceSkips
 from evaluator.errors import UsageProblem
 from evaluator.jobs import JobMaker
-from evaluator.manifest import new_run_id
-from evaluator.remember import run_patiently
-from evaluator.rows import read_rows
-from evaluator.samples import STDIN, check_source, read_samples
-from evaluator.sandboxes import open_sandbox, reap_all, sandbox_section, total_slots
-from evaluator.scheduler import stream
-from evaluator.scorefile import open_results, to_stdout
-from evaluator.scoring import Lookup, Tools, score_row
+from evaluator.running.manifest import new_run_id
+from evaluator.running.sandboxes import open_sandbox, reap_all, sandbox_section, total_slots
+from evaluator.running.scheduler import stream
+from evaluator.runs.remember import run_patiently
+from evaluator.scoring.rows import read_rows
+from evaluator.scoring.samples import STDIN, check_source, read_samples
+from evaluator.scoring.score import Lookup, Tools, score_row
+from evaluator.scoring.scorefile import open_results, to_stdout
+from evaluator.scoring.tally import Tally
+from evaluator.scoring.taskbook import open_book
 from evaluator.signals import Interrupts
-from evaluator.skips import ReferenceSkips
-from evaluator.tally import Tally
-from evaluator.taskbook import open_book
 from prompts.tasks import batch_root
 from sandbox.errors import MendError
 from sandbox.types import DEFAULT_LEVEL, Level

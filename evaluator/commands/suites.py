@@ -12,16 +12,16 @@ from evaluator.commands.sandbox_options import sandbox_options
 from evaluator.config import SandboxSection
 from evaluator.errors import UsageProblem
 from evaluator.keys import derived_int
-from evaluator.manifest import new_run_id
-from evaluator.mutation_report import mutation_report
-from evaluator.sandboxes import open_sandbox, sandbox_section
+from evaluator.running.manifest import new_run_id
+from evaluator.running.sandboxes import open_sandbox, sandbox_section
+from evaluator.scoring.source_file import read_source
+from evaluator.scoring.verdict_line import dump
 from evaluator.signals import Interrupts
-from evaluator.source_file import read_source
-from evaluator.suite_outcome import SuiteOutcome
-from evaluator.suite_runs import OtherScript, SuiteRuns, run_suite
-from evaluator.suite_score import SuiteScore, mutants, score
-from evaluator.suite_text import show
-from evaluator.verdict_line import dump
+from evaluator.suites.mutation_report import mutation_report
+from evaluator.suites.outcome import SuiteOutcome
+from evaluator.suites.runs import OtherScript, SuiteRuns, run_suite
+from evaluator.suites.score import SuiteScore, mutants, score
+from evaluator.suites.text import show
 from sandbox.suite import SuitePlan, VersionStatus
 
 
@@ -107,7 +107,7 @@ def _of_task(name: str) -> list[OtherScript]:
 
 
 def _run(section: SandboxSection, script: str, suite: str, **facts: Any) -> SuiteRuns:
-    from evaluator.remember import run_patiently  # noqa: PLC0415 - not before the input is right
+    from evaluator.runs.remember import run_patiently  # noqa: PLC0415 - not before the input is right
 
     # SIGTERM, too, must end this by an exception, so that the container is removed.
     with Interrupts(patience=0), open_sandbox(section, new_run_id(), ahead=False) as sandbox:

@@ -11,14 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 from evaluator.jobs import JobMaker, basis
-from evaluator.manifest import new_run_id
+from evaluator.running.manifest import new_run_id
+from evaluator.running.sandboxes import open_sandbox, sandbox_section, total_slots
+from evaluator.running.scheduler import side_by_side
 from evaluator.safe_text import one_line
-from evaluator.sandboxes import open_sandbox, sandbox_section, total_slots
-from evaluator.scheduler import side_by_side
 from prompts.tasks import Task, batch_root, load
 
 if TYPE_CHECKING:
-    from evaluator.controls import ControlReport
+    from evaluator.controls.check import ControlReport
 
 _PATH = click.argument("path", required=False, type=click.Path(path_type=Path))
 _BATCH = click.option("--batch", multiple=True, help="Only this batch; may be repeated.")
@@ -74,7 +74,7 @@ def check_tasks(
 
     References are tried at both levels of grading; tests that need `grading: shared` are named.
     """
-    from evaluator.controls import check_task  # noqa: PLC0415 - only this command needs it
+    from evaluator.controls.check import check_task  # noqa: PLC0415 - only this command needs it
 
     tasks = load(path or batch_root(), batch or None, task or None)
     section = sandbox_section({})

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from evaluator.doctor.finding import GIB, Finding, bad, note, ok
-from evaluator.servers import discover
+from evaluator.servers.find import discover
 
 NEEDED_BYTES = 2 * GIB
 _DAY_S = 24 * 3600.0

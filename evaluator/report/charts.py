@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from markupsafe import Markup, escape
 
-from evaluator.curves import Point
-from evaluator.metrics import Group
-from evaluator.rates import Rate
 from evaluator.safe_text import clip, visible
+from evaluator.statistics.curves import Point
+from evaluator.statistics.metrics import Group
+from evaluator.statistics.rates import Rate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,10 +5,10 @@ from typing import Final
 
 import polars as pl
 
-from evaluator.draws import tables
-from evaluator.ledger import Ledger, ledger_of
-from evaluator.records import Basis
-from evaluator.rundata import RunData
+from evaluator.runs.records import Basis
+from evaluator.runs.rundata import RunData
+from evaluator.statistics.draws import tables
+from evaluator.statistics.ledger import Ledger, ledger_of
 from repair.llm import CallKind
 from repair.outcome import Verdict
 from repair.script import CleanOutcome

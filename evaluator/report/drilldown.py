@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
-from evaluator.records import AttemptRecord, CompletionRecord
-from evaluator.results import Sample, held, outcome
-from evaluator.rundata import RunData
+from evaluator.runs.records import AttemptRecord, CompletionRecord
+from evaluator.runs.results import Sample, held, outcome
+from evaluator.runs.rundata import RunData
 from sandbox.types import RunResult, TestOutcome, TestRecord
 
 MAX_SAMPLES: Final = 600

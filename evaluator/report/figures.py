@@ -2,11 +2,11 @@
 
 from typing import Final
 
-from evaluator.control import EqualBudget
-from evaluator.differences import Lift
-from evaluator.metrics import Group
-from evaluator.rates import Rate
-from evaluator.repairs import Yield
+from evaluator.statistics.control import EqualBudget
+from evaluator.statistics.differences import Lift
+from evaluator.statistics.metrics import Group
+from evaluator.statistics.rates import Rate
+from evaluator.statistics.repairs import Yield
 
 ABSENT: Final = "\u2013"
 """Shown where there is no number: an en dash."""

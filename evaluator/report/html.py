@@ -10,19 +10,19 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from evaluator.control import EqualBudget
-from evaluator.curves import Point
-from evaluator.failures import CLASSES
-from evaluator.metrics import BASES, Group, Row, groups, leaderboard, why_unranked
-from evaluator.records import Basis
-from evaluator.repairs import STAGES, Yield
 from evaluator.report import charts, figures, words
 from evaluator.report.cleaning import COLUMNS, CleanedReplies, cleaned_replies
 from evaluator.report.drilldown import MAX_SAMPLES, TaskView, bounded, task_views
 from evaluator.report.notes import levels, notes
-from evaluator.results import Sample, samples
-from evaluator.rundata import RunData
+from evaluator.runs.records import Basis
+from evaluator.runs.results import Sample, samples
+from evaluator.runs.rundata import RunData
 from evaluator.safe_text import clip, visible
+from evaluator.statistics.control import EqualBudget
+from evaluator.statistics.curves import Point
+from evaluator.statistics.failures import CLASSES
+from evaluator.statistics.metrics import BASES, Group, Row, groups, leaderboard, why_unranked
+from evaluator.statistics.repairs import STAGES, Yield
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 _CONFIG_CHARS: Final = 20_000

@@ -5,8 +5,8 @@ from itertools import groupby
 from xml.etree import ElementTree as ET
 
 from evaluator.report.words import banners
-from evaluator.results import UNSCORED, Sample, outcome, samples
-from evaluator.rundata import RunData
+from evaluator.runs.results import UNSCORED, Sample, outcome, samples
+from evaluator.runs.rundata import RunData
 from evaluator.safe_text import clip, visible
 from repair.outcome import Verdict
 

@@ -4,10 +4,6 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from evaluator.failures import CLASSES
-from evaluator.metrics import BASES, Group, groups, leaderboard, why_unranked
-from evaluator.rates import Rate
-from evaluator.records import Basis
 from evaluator.report.cleaning import COLUMNS, cleaned_replies
 from evaluator.report.figures import (
     ABSENT,
@@ -23,9 +19,13 @@ from evaluator.report.figures import (
 )
 from evaluator.report.notes import levels, notes
 from evaluator.report.words import BASIS_TITLES, LEVEL_NOTES, OUTCOMES, banners
-from evaluator.results import samples
-from evaluator.rundata import RunData
+from evaluator.runs.records import Basis
+from evaluator.runs.results import samples
+from evaluator.runs.rundata import RunData
 from evaluator.safe_text import one_line
+from evaluator.statistics.failures import CLASSES
+from evaluator.statistics.metrics import BASES, Group, groups, leaderboard, why_unranked
+from evaluator.statistics.rates import Rate
 
 _ACTIVE: Final = re.compile(r"[^\w\s./-]|_", re.ASCII)
 _SHOWN_CALLS: Final = 10

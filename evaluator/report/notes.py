@@ -5,12 +5,12 @@ from collections.abc import Iterable, Sequence
 
 import polars as pl
 
-from evaluator.draws import tables
-from evaluator.ledger import Ledger, ledger_of
-from evaluator.metrics import UNSCORED_LIMIT, Group, unscored_share
 from evaluator.report.words import BASIS_TITLES
-from evaluator.results import Sample
-from evaluator.rundata import RunData
+from evaluator.runs.results import Sample
+from evaluator.runs.rundata import RunData
+from evaluator.statistics.draws import tables
+from evaluator.statistics.ledger import Ledger, ledger_of
+from evaluator.statistics.metrics import UNSCORED_LIMIT, Group, unscored_share
 
 
 def notes(run: RunData | Ledger, by_model: Sequence[Group]) -> list[str]:

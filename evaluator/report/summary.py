@@ -10,9 +10,17 @@ from typing import Any, Final
 
 import polars as pl
 
-from evaluator.draws import tables
-from evaluator.ledger import Ledger, ledger_of
-from evaluator.metrics import (
+from evaluator.report.cleaning import cleaned_replies
+from evaluator.report.html import html_report
+from evaluator.report.junit import junit_report
+from evaluator.report.markdown import markdown_report
+from evaluator.report.notes import notes
+from evaluator.report.words import banners
+from evaluator.runs.records import Basis, Manifest
+from evaluator.runs.rundata import RunData
+from evaluator.statistics.draws import tables
+from evaluator.statistics.ledger import Ledger, ledger_of
+from evaluator.statistics.metrics import (
     BASES,
     Group,
     groups,
@@ -20,15 +28,7 @@ from evaluator.metrics import (
     unscored_share,
     why_unranked,
 )
-from evaluator.records import Basis, Manifest
-from evaluator.report.cleaning import cleaned_replies
-from evaluator.report.html import html_report
-from evaluator.report.junit import junit_report
-from evaluator.report.markdown import markdown_report
-from evaluator.report.notes import notes
-from evaluator.report.words import banners
-from evaluator.rundata import RunData
-from evaluator.spending import Cost
+from evaluator.statistics.spending import Cost
 from repair.llm import Arm
 
 SUMMARY_VERSION: Final = 1

@@ -7,8 +7,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from evaluator.ledger import Ledger
-from evaluator.metrics import BASES, Group, Row, groups, leaderboard, why_unranked
 from evaluator.report.figures import (
     ABSENT,
     THIN_SPACE,
@@ -23,8 +21,10 @@ from evaluator.report.figures import (
 )
 from evaluator.report.notes import levels_of, notes
 from evaluator.report.words import BASIS_TITLES, LEVEL_NOTES, banners
-from evaluator.rundata import RunData
+from evaluator.runs.rundata import RunData
 from evaluator.safe_text import one_line
+from evaluator.statistics.ledger import Ledger
+from evaluator.statistics.metrics import BASES, Group, Row, groups, leaderboard, why_unranked
 
 _COLUMNS: Final = (
     "rank",

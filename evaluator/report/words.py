@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from evaluator.records import Manifest
+from evaluator.runs.records import Manifest
 
 DEMO_BANNER: Final = "RECORDED DEMO: no model was measured"
 DEMO_NOTE: Final = (

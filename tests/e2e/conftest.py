@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from evaluator.journal import load_run
-from evaluator.recorded import RecordedServer
-from evaluator.sample import fingerprint
+from evaluator.replay.recorded import RecordedServer
+from evaluator.running.sample import fingerprint
+from evaluator.runs.journal import load_run
 from prompts.recordings import Reply
 
 CHILD = Path(__file__).with_name("llama_child.py")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluator.journal import load_run
+from evaluator.runs.journal import load_run
 from prompts.recordings import Reply
 
 pytestmark = pytest.mark.docker
@@ -150,7 +150,7 @@ ENDINGS = (
 
 def test_no_holdout_value_reaches_a_prompt(bench, small_tasks):
     """A script that prints, saves and raises its arguments gets no holdout value into any request."""
-    from evaluator.recorded import RecordedServer
+    from evaluator.replay.recorded import RecordedServer
 
     replies = {
         f"small/double/default/0/repair/{number}": code(SPY.replace("ENDING", ending))
@@ -188,7 +188,7 @@ STRANGE = {
 
 def test_strange_replies(bench, small_tasks):
     """Huge, empty, broken and hostile replies, from models with hostile names, are verdicts and nothing else."""
-    from evaluator.recorded import RecordedServer
+    from evaluator.replay.recorded import RecordedServer
 
     calls = [f"small/double/default/0/repair/{number}" for number in range(9)]
     replies = {name: dict.fromkeys(calls, Reply(content=text)) for name, text in STRANGE.items()}
@@ -271,7 +271,7 @@ class TestInterrupts:
 
     def test_once_drains(self, bench, small_tasks, fingerprints):
         """Ctrl-C once: what runs is finished, the journal is valid, exit 130; resuming ends the run."""
-        from evaluator.recorded import RecordedServer
+        from evaluator.replay.recorded import RecordedServer
 
         with RecordedServer(self.slow(small_tasks)) as server:
             process = bench.start(*words(server, small_tasks, "slow"))
@@ -293,7 +293,7 @@ class TestInterrupts:
     @pytest.mark.parametrize("stop", ["twice", "term"])
     def test_at_once(self, bench, small_tasks, stop):
         """Ctrl-C twice, or SIGTERM: the bench ends at once, its containers are gone, the journal is valid."""
-        from evaluator.recorded import RecordedServer
+        from evaluator.replay.recorded import RecordedServer
 
         with RecordedServer(self.slow(small_tasks)) as server:
             process = bench.start(*words(server, small_tasks, "slow"))
@@ -409,7 +409,7 @@ class TestBadInput:
 
     def test_two_writers(self, bench, small_tasks):
         """A second bench on the same run is refused, and the first goes on."""
-        from evaluator.recorded import RecordedServer
+        from evaluator.replay.recorded import RecordedServer
 
         with RecordedServer(TestInterrupts().slow(small_tasks)) as server:
             process = bench.start(*words(server, small_tasks, "slow"))

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from evaluator.journal import load_run
+from evaluator.runs.journal import load_run
 from prompts.tasks import batch_root, load
 from repair.llm import CallKind
 from repair.outcome import Verdict

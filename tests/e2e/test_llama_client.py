@@ -6,7 +6,7 @@ import time
 import httpx2
 import pytest
 
-from evaluator.servers import choose, list_models
+from evaluator.servers.find import choose, list_models
 from repair.dialect import ClientLimits
 from repair.errors import ContextOverflow, DeadlineExceeded, RequestRefused
 from repair.llm import CallId, CallKind, Message, Request, Sampling

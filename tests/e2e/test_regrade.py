@@ -8,11 +8,11 @@ import pytest
 
 from evaluator.config import overlay
 from evaluator.errors import RunIncompatible, RunLocked, UsageProblem
-from evaluator.journal import Journal, load_run, read_manifest
-from evaluator.recorded import RecordedServer
-from evaluator.regradable import at_rest, plan_regrade
-from evaluator.regrade import CALLS
-from evaluator.regrading import CENSORED
+from evaluator.replay.recorded import RecordedServer
+from evaluator.replay.regradable import at_rest, plan_regrade
+from evaluator.replay.regrade import CALLS
+from evaluator.replay.regrading import CENSORED
+from evaluator.runs.journal import Journal, load_run, read_manifest
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 

@@ -8,12 +8,12 @@ from evaluator.commands.bench import command as bench_command
 from evaluator.commands.regrade import command as regrade_command
 from evaluator.commands.replay import command
 from evaluator.errors import RunIncompatible, UsageProblem
-from evaluator.histories import read_histories
-from evaluator.journal import load_run
-from evaluator.recorded import RecordedServer
-from evaluator.replay import make_replay
-from evaluator.sample import RECORDING_ENDED
-from evaluator.servers import list_models
+from evaluator.replay.histories import read_histories
+from evaluator.replay.recorded import RecordedServer
+from evaluator.replay.replay import make_replay
+from evaluator.running.sample import RECORDING_ENDED
+from evaluator.runs.journal import load_run
+from evaluator.servers.find import list_models
 from repair.errors import NotRecorded
 from repair.llm import CallId, CallKind, Message, Request, Sampling
 from repair.openai_client import OpenAIClient

@@ -6,8 +6,8 @@ import pytest
 from click.testing import CliRunner
 
 from evaluator.cli import group
-from evaluator.image_compile import compile_all
-from evaluator.manifest import new_run_id
+from evaluator.running.image_compile import compile_all
+from evaluator.running.manifest import new_run_id
 from sandbox.engine import DockerSandbox
 
 pytestmark = pytest.mark.docker

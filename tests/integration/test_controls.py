@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from evaluator.controls import check_task, skeleton
-from evaluator.scheduler import side_by_side
+from evaluator.controls.check import check_task, skeleton
+from evaluator.running.scheduler import side_by_side
 from prompts.tasks import batch_root, load, parse
 from sandbox.engine import DockerSandbox
 

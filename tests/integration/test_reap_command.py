@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluator.reaping import reap_host
+from evaluator.running.reaping import reap_host
 from sandbox import container
 from sandbox.connect import connect
 from sandbox.hosts import DockerHost

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from evaluator.recorded import RecordedServer
-from evaluator.servers import ModelChoice, choose, list_models
+from evaluator.replay.recorded import RecordedServer
+from evaluator.servers.find import ModelChoice, choose, list_models
 from repair.errors import LLMError, ModelMissing, NotRecorded, RequestRefused
 from repair.llm import Arm, CallId, CallKind, Message, Request, Sampling
 from repair.openai_client import OpenAIClient

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from evaluator.servers import (
+from evaluator.servers.find import (
     BadAddress,
     ModelChoice,
     ModelInfo,

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from evaluator.suite_outcome import SuiteOutcome, outcome_of
-from evaluator.suite_runs import OtherScript, run_suite
-from evaluator.suite_score import score
+from evaluator.suites.outcome import SuiteOutcome, outcome_of
+from evaluator.suites.runs import OtherScript, run_suite
+from evaluator.suites.score import score
 from sandbox.engine import DockerSandbox
 from sandbox.suite import SuitePlan, VersionKind, VersionStatus
 from sandbox.types import Job, Limits

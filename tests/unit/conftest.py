@@ -10,8 +10,15 @@ from typing import Any
 
 import pytest
 
-from evaluator.records import AttemptRecord, CompletionRecord, Manifest, ModelEntry, ScriptRecord, TaskEntry
-from evaluator.rundata import RunData, trajectories
+from evaluator.runs.records import (
+    AttemptRecord,
+    CompletionRecord,
+    Manifest,
+    ModelEntry,
+    ScriptRecord,
+    TaskEntry,
+)
+from evaluator.runs.rundata import RunData, trajectories
 from repair.llm import Arm, CallKind, Message, Sampling
 from repair.outcome import Verdict
 from repair.script import CleanOutcome, Edit, EditClass

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from evaluator.catalogue import COMPARISON, COUNT, GROUP, tables
-from evaluator.compare import Difference, within
-from evaluator.ledger import ledger_of
 from evaluator.report.summary import summarise
+from evaluator.statistics.catalogue import COMPARISON, COUNT, GROUP, tables
+from evaluator.statistics.compare import Difference, within
+from evaluator.statistics.ledger import ledger_of
 from repair.llm import Arm
 from repair.outcome import Verdict
 
@@ -41,7 +41,7 @@ def test_the_page_is_the_table_of_the_code() -> None:
     """Not a row more, less or different."""
     page = DOCS.read_text(encoding="utf-8")
 
-    assert page.endswith(f"<!-- made by: python -m evaluator.catalogue -->\n\n{tables()}\n")
+    assert page.endswith(f"<!-- made by: python -m evaluator.statistics.catalogue -->\n\n{tables()}\n")
 
 
 def test_every_number_is_where_the_table_says(row: dict[str, Any]) -> None:

@@ -9,11 +9,11 @@ from click.testing import CliRunner
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from evaluator.comparable import check_comparable
-from evaluator.compare import between, within
 from evaluator.errors import UsageProblem
-from evaluator.journal import Journal
-from evaluator.ledger import ledger_of
+from evaluator.runs.journal import Journal
+from evaluator.statistics.comparable import check_comparable
+from evaluator.statistics.compare import between, within
+from evaluator.statistics.ledger import ledger_of
 from repair.outcome import Verdict
 
 P, F, LLM = Verdict.PASSED, Verdict.TESTS_FAILED, Verdict.LLM_ERROR

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from evaluator.cli import group
 from evaluator.config import SandboxSection
-from evaluator.controls import check_task
+from evaluator.controls.check import check_task
 from evaluator.jobs import JobMaker
 from prompts.tasks import parse
 from sandbox.fake import FakeSandbox, fake_result

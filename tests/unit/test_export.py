@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from evaluator.errors import UsageProblem
-from evaluator.export import export_files
+from evaluator.runs.export import export_files
 from repair.llm import Arm
 from repair.outcome import Verdict
 

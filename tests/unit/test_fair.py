@@ -10,14 +10,14 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from evaluator.records import AttemptRecord
+from evaluator.runs.records import AttemptRecord
 from repair.outcome import Verdict
 from sandbox.errors import LostResult
 from sandbox.fair import FairSandbox
 from sandbox.fake import FakeSandbox, fake_result
 from sandbox.types import Job, KilledBy, Level
 
-SCHEMA = Path(__file__).resolve().parents[2] / "evaluator" / "journal.schema.json"
+SCHEMA = Path(__file__).resolve().parents[2] / "evaluator" / "runs" / "journal.schema.json"
 
 
 def job(name="x"):

@@ -6,9 +6,9 @@ import types
 
 import pytest
 
-from evaluator.asserts import as_pytest
 from evaluator.errors import UsageProblem
-from evaluator.histories import UNNAMED, read_histories
+from evaluator.replay.histories import UNNAMED, read_histories
+from evaluator.scoring.asserts import as_pytest
 
 TYPED = "from typing import List, Set\nimport re\n\ndef f(x: List):\n    '''Do it.'''\n"
 ROW = {"prompt": "Write f.", "rounds": [{"reply": "a"}, {"raw_reply": "b"}, {"code": "c"}]}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from evaluator.intervals import (
+from evaluator.statistics.intervals import (
     cells,
     correlation,
     difference_interval,

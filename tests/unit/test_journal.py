@@ -9,10 +9,10 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from evaluator import journal as journal_module
 from evaluator.errors import DiskFull, JournalProblem, RunIncompatible, RunLocked
-from evaluator.journal import Journal, load_run, read_attempts, read_completions, read_manifest
-from evaluator.records import (
+from evaluator.runs import journal as journal_module
+from evaluator.runs.journal import Journal, load_run, read_attempts, read_completions, read_manifest
+from evaluator.runs.records import (
     ARTIFACT_CHARS,
     AttemptRecord,
     CompletionRecord,
@@ -20,7 +20,7 @@ from evaluator.records import (
     ScriptRecord,
     json_schema,
 )
-from evaluator.rundata import trajectories
+from evaluator.runs.rundata import trajectories
 from repair.llm import Arm, CallKind, Message, Sampling
 from repair.outcome import Verdict
 from repair.script import CleanOutcome
@@ -142,7 +142,7 @@ class TestJournal:
 
     def test_two_writers(self, tmp_path):
         """A second process that writes to the same run is refused at once, and told why."""
-        code = "import sys; from pathlib import Path; from evaluator.journal import Journal; Journal(Path(sys.argv[1]))"
+        code = "import sys; from pathlib import Path; from evaluator.runs.journal import Journal; Journal(Path(sys.argv[1]))"
         with Journal(tmp_path):
             done = subprocess.run(
                 [sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=False

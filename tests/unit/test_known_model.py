@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from evaluator.metrics import Group, groups, pass_at_k
+from evaluator.statistics.metrics import Group, groups, pass_at_k
 from repair.llm import Arm
 from repair.outcome import Verdict
 from sandbox.types import TestOutcome, TestRecord

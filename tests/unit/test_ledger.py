@@ -9,11 +9,11 @@ from polars.testing import assert_frame_equal
 
 from evaluator.commands.report import command as report
 from evaluator.errors import JournalProblem, RunIncompatible
-from evaluator.journal import ATTEMPTS, COMPLETIONS, Journal, load_run
-from evaluator.ledger import ledger_of
-from evaluator.ledger_files import read_ledger
-from evaluator.metrics import groups
-from evaluator.rundata import RunData
+from evaluator.runs.journal import ATTEMPTS, COMPLETIONS, Journal, load_run
+from evaluator.runs.rundata import RunData
+from evaluator.statistics.ledger import ledger_of
+from evaluator.statistics.ledger_files import read_ledger
+from evaluator.statistics.metrics import groups
 from perf.million import write_run
 from repair.llm import Arm, CallKind
 from repair.outcome import Verdict

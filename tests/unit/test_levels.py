@@ -9,7 +9,7 @@ from evaluator.cli import group
 from evaluator.config import SandboxSection, overlay
 from evaluator.errors import ConfigProblem
 from evaluator.jobs import JobMaker
-from evaluator.sandboxes import sandbox_section
+from evaluator.running.sandboxes import sandbox_section
 from prompts.tasks import parse
 from sandbox.types import DEFAULT_LEVEL, GRADED, Level
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from evaluator.metrics import Group, groups, leaderboard, pass_at_k, why_unranked
-from evaluator.results import outcome, samples, succeeded
+from evaluator.runs.results import outcome, samples, succeeded
+from evaluator.statistics.metrics import Group, groups, leaderboard, pass_at_k, why_unranked
 from repair.llm import Arm, CallKind
 from repair.outcome import Verdict
 from sandbox.types import Level, TestOutcome, TestRecord

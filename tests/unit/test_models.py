@@ -4,9 +4,9 @@ import pytest
 
 from evaluator.config import Config, ModelSection, load_config, overlay
 from evaluator.errors import ConfigProblem, UsageProblem
-from evaluator.manifest import redact
-from evaluator.models import named_models
-from evaluator.plan import make_plan
+from evaluator.running.manifest import redact
+from evaluator.running.models import named_models
+from evaluator.running.plan import make_plan
 
 CLOUD = ModelSection(
     name="gpt", base_url="https://cloud.example/v1", api_key_env="CLOUD_KEY", extra_body={"top_k": 3}

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from evaluator.jobs import JobMaker
-from evaluator.records import ModelEntry
-from evaluator.regrading import CENSORED, Fate, Saved, regrade_sample
-from evaluator.remember import Known, RememberingLLM, RememberingSandbox
-from evaluator.rundata import trajectories
-from evaluator.sample import RECORDING_ENDED, SampleSpec, Tools, fingerprint, run_sample
+from evaluator.replay.regrading import CENSORED, Fate, Saved, regrade_sample
+from evaluator.running.sample import RECORDING_ENDED, SampleSpec, Tools, fingerprint, run_sample
+from evaluator.runs.records import ModelEntry
+from evaluator.runs.remember import Known, RememberingLLM, RememberingSandbox
+from evaluator.runs.rundata import trajectories
 from prompts.render import load_template
 from prompts.tasks import Task
 from repair.errors import NotRecorded
@@ -27,7 +27,7 @@ class Plain:
     """Takes every reply for a script; `No.` for none."""
 
     def clean(self, completion_text, reasoning="", required=(), **_options):
-        """See `evaluator.sample.Cleaning`."""
+        """See `evaluator.running.sample.Cleaning`."""
         if completion_text == "No.":
             return Script(code=None, outcome=CleanOutcome.NO_CODE)
         return Script(code=completion_text, outcome=CleanOutcome.RAW)

@@ -6,8 +6,8 @@ import pytest
 
 from evaluator.errors import EngineGone, Stopped
 from evaluator.keys import completion_key, verdict_key
-from evaluator.records import ModelEntry
-from evaluator.remember import Known, RememberingLLM, RememberingSandbox
+from evaluator.runs.records import ModelEntry
+from evaluator.runs.remember import Known, RememberingLLM, RememberingSandbox
 from repair.errors import Transient
 from repair.fake import FakeLLM
 from repair.llm import CallId, CallKind, Completion, Message, Request, Sampling

@@ -7,8 +7,8 @@ import pytest
 
 from evaluator.config import Config
 from evaluator.errors import UsageProblem
-from evaluator.histories import Histories, History, Round
-from evaluator.replay import make_replay, replay_notes, replay_plan
+from evaluator.replay.histories import Histories, History, Round
+from evaluator.replay.replay import make_replay, replay_notes, replay_plan
 from prompts.recordings import Reply
 
 FILE = Path("histories.jsonl")

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from evaluator.records import Manifest
 from evaluator.report.html import html_report
-from evaluator.rundata import RunData, trajectories
+from evaluator.runs.records import Manifest
+from evaluator.runs.rundata import RunData, trajectories
 from repair.outcome import Verdict
 from sandbox.types import Frame, Level, TestOutcome, TestRecord
 

@@ -17,7 +17,7 @@ from evaluator.report.junit import junit_report
 from evaluator.report.markdown import escape, markdown_report
 from evaluator.report.summary import summarise, write_reports
 from evaluator.report.table import final_table
-from evaluator.rundata import RunData
+from evaluator.runs.rundata import RunData
 from repair.llm import Arm, Sampling
 from repair.outcome import Verdict
 from sandbox.types import Level, TestOutcome, TestRecord

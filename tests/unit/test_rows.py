@@ -7,10 +7,10 @@ import os
 
 import pytest
 
-from evaluator import samples
 from evaluator.errors import UsageProblem
-from evaluator.rows import BadRow, Row, read_rows
-from evaluator.samples import read_samples
+from evaluator.scoring import samples
+from evaluator.scoring.rows import BadRow, Row, read_rows
+from evaluator.scoring.samples import read_samples
 
 TESTS = "from solution import f"
 

@@ -8,14 +8,14 @@ from functools import partial
 import pytest
 
 from evaluator.config import SandboxSection
+from evaluator.controls.skips import ReferenceSkips
 from evaluator.errors import EngineGone, JournalProblem, RunLocked, UsageProblem
 from evaluator.jobs import JobMaker
-from evaluator.rows import Raw, Spot, read_rows
-from evaluator.scorefile import open_results
-from evaluator.scoring import INVALID_ROW, Tools, score_row
-from evaluator.skips import ReferenceSkips
-from evaluator.taskbook import Known, TaskBook
-from evaluator.verdict_line import dump
+from evaluator.scoring.rows import Raw, Spot, read_rows
+from evaluator.scoring.score import INVALID_ROW, Tools, score_row
+from evaluator.scoring.scorefile import open_results
+from evaluator.scoring.taskbook import Known, TaskBook
+from evaluator.scoring.verdict_line import dump
 from prompts.tasks import Task
 from repair.cleaning.caged import Cleaner
 from repair.errors import CleanerError

@@ -6,7 +6,7 @@ from itertools import count
 import pytest
 
 from evaluator.errors import EngineGone, UsageProblem
-from evaluator.scheduler import stream
+from evaluator.running.scheduler import stream
 
 
 def names():

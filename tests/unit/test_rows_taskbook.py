@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from evaluator.errors import UsageProblem
-from evaluator.taskbook import TaskBook, check_as_tests, open_book
+from evaluator.scoring.taskbook import TaskBook, check_as_tests, open_book
 from prompts.tasks import batch_root
 
 POLY = "def poly(xs, x):\n    return sum(c * x**i for i, c in enumerate(xs))\n\n\ndef find_zero(xs):\n"

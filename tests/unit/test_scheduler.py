@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from evaluator.errors import EngineGone, Stopped
-from evaluator.scheduler import Lane, Scheduler, side_by_side
+from evaluator.running.scheduler import Lane, Scheduler, side_by_side
 from repair.errors import ModelMissing
 
 

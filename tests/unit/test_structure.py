@@ -126,9 +126,9 @@ def test_no_package_markers_under_tests():
 def test_threads_start_in_one_place():
     """Only named modules may start threads or pools."""
     allowed = {
-        "evaluator.scheduler",
-        "evaluator.servers",  # asks all local ports at once
-        "evaluator.recorded",  # is a server
+        "evaluator.running.scheduler",
+        "evaluator.servers.find",  # asks all local ports at once
+        "evaluator.replay.recorded",  # is a server
         "repair.cleaning.caged",  # watches its children
         "repair.http_guard",  # the deadline of a silent server
         "sandbox.pool",

@@ -5,9 +5,9 @@ from dataclasses import replace
 import jsonschema
 import pytest
 
-from evaluator.mutation_report import mutation_report
-from evaluator.suite_outcome import SuiteOutcome, numbers, outcome_of
-from evaluator.suite_score import Sibling, score, smallest_cover
+from evaluator.suites.mutation_report import mutation_report
+from evaluator.suites.outcome import SuiteOutcome, numbers, outcome_of
+from evaluator.suites.score import Sibling, score, smallest_cover
 from sandbox.suite import KillKind, Order, SuiteFacts, Version, VersionKind, VersionStatus
 from sandbox.types import CompileReport, KilledBy, Level, RunResult, TestOutcome, TestRecord
 

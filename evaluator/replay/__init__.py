@@ -1,0 +1,1 @@
+"""Recorded replies played again, and new verdicts for old runs."""

@@ -1,0 +1,1 @@
+"""A run in the making: plan, preflight, samples, scheduler."""

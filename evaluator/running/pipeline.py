@@ -1,0 +1,230 @@
+"""The composition root of a run: real parts are put together here and nowhere else."""
+
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from evaluator.config import api_key
+from evaluator.errors import RunIncompatible
+from evaluator.jobs import JobMaker
+from evaluator.running.plan import Plan, PlannedModel
+from evaluator.running.progress import Watcher
+from evaluator.running.sample import Cleaning, SampleSpec, Tools, fingerprint, run_sample
+from evaluator.running.scheduler import Lane, Outcome, Scheduler
+from evaluator.runs.journal import Journal, load_run, now, read_attempts, read_completions, read_manifest
+from evaluator.runs.records import AttemptRecord, Manifest
+from evaluator.runs.remember import Known, RememberingLLM, RememberingSandbox
+from evaluator.runs.rundata import RunData, trajectories
+from repair.llm import LLM
+from sandbox.backend import Sandbox
+
+_GAVE_UP = "gave up on model"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The real parts of a run, open and ready."""
+
+    sandbox: Sandbox
+    cleaner: Cleaning
+    jobs: JobMaker
+    slots: int
+    recorded: frozenset[str] = frozenset()
+    """Labels of models whose server plays recordings."""
+
+
+def open_client(
+    model: PlannedModel, plan: Plan, stop: threading.Event, *, recorded: bool
+) -> tuple[LLM, ExitStack]:
+    """Open the client of a model, with retries around it; the stack closes it.
+
+    `recorded` servers are told which call each request is; nobody else is.
+
+    Raises:
+        ConfigProblem: the key that the model's section names is not in the environment.
+    """
+    from repair.openai_client import ClientLimits, OpenAIClient  # noqa: PLC0415 - slow to import
+    from repair.retry import RetryingLLM  # noqa: PLC0415 - comes with it
+
+    server = plan.config.server
+    limits = ClientLimits(
+        connect_s=server.connect_s,
+        stall_s=server.stall_s,
+        deadline_s=server.deadline_s,
+        max_reply_bytes=server.max_reply_bytes,
+    )
+    stack = ExitStack()
+    client = OpenAIClient(
+        base_url=model.section.base_url,
+        model=model.section.name,
+        api_key=api_key(model.section),
+        limits=limits,
+        trust_env=server.trust_env and not recorded,
+        send_call_id=recorded,
+    )
+    stack.callback(client.close)
+    return RetryingLLM(client, attempts=server.attempts, total_s=server.retry_total_s, stop=stop), stack
+
+
+def run_plan(
+    plan: Plan, manifest: Manifest, folder: Path, parts: Parts, watcher: Watcher, stop: threading.Event
+) -> tuple[RunData, Outcome]:
+    """Run what the journal does not hold yet, and read the run back.
+
+    Raises:
+        MendError: something of ours broke; what is in the journal stays and can be resumed.
+        KeyboardInterrupt: the second Ctrl-C.
+    """
+    with ExitStack() as stack:
+        journal = stack.enter_context(Journal(folder))
+        manifest = _settle_manifest(journal, manifest, folder)
+        runner = _Runner(plan, folder, journal, parts, watcher, stop)
+        lanes = [runner.open_lane(model, stack) for model in plan.models]
+        scheduler = Scheduler(
+            runner.run_one,
+            stop,
+            parallel_models=plan.config.server.parallel_models,
+            on_interrupt=watcher.interrupted,
+        )
+        # Whatever ends this, workers that still run must begin nothing new while their clients close.
+        stack.callback(stop.set)
+        outcome = scheduler.run(lanes)
+        if not outcome.interrupted:
+            journal.write_manifest(_ended(manifest, outcome))
+        return load_run(folder), outcome
+
+
+def _settle_manifest(journal: Journal, manifest: Manifest, folder: Path) -> Manifest:
+    """Write the manifest of a new run; on resume keep the one that is there."""
+    if not (folder / "run.json").exists():
+        journal.write_manifest(manifest)
+        return manifest
+    kept = read_manifest(folder).model_copy(update={"finished": None})
+    if kept.image.identity != manifest.image.identity:
+        raise RunIncompatible(
+            f"run {kept.run_id} ran in image {kept.image.identity[:12]}, but the sandbox image is now "
+            f"{manifest.image.identity[:12]}: verdicts would not be comparable. Start a new run, or go back "
+            "to the version of mendbench that made it."
+        )
+    made, ours = (f"{each.version} {each.git.get('commit', '')[:12]}".strip() for each in (kept, manifest))
+    if made != ours:
+        note = f"made by mendbench {made}, resumed by {ours}: cleaning or feedback may differ"
+        kept = kept.model_copy(update={"warnings": tuple(dict.fromkeys((*kept.warnings, note)))})
+    journal.write_manifest(kept)
+    return kept
+
+
+def _ended(manifest: Manifest, outcome: Outcome) -> Manifest:
+    dead = tuple(f"{_GAVE_UP} {label}: {why}" for label, why in sorted(outcome.dead_models.items()))
+    # A model that gave up before a resume may have worked since.
+    warnings = (*(text for text in manifest.warnings if not text.startswith(_GAVE_UP)), *dead)
+    return manifest.model_copy(update={"finished": now(), "warnings": warnings})
+
+
+class _Runner:
+    """Runs samples for the scheduler; what it shares between threads guards itself."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        folder: Path,
+        journal: Journal,
+        parts: Parts,
+        watcher: Watcher,
+        stop: threading.Event,
+    ) -> None:
+        self._plan, self._journal, self._parts, self._watcher, self._stop = (
+            plan,
+            journal,
+            parts,
+            watcher,
+            stop,
+        )
+        attempts = list(read_attempts(folder))
+        self._known = Known(read_completions(folder), attempts)
+        self._written = _written(attempts)
+        self._tools: dict[str, Tools] = {}
+        self._sandbox = RememberingSandbox(
+            parts.sandbox,
+            parts.sandbox.image(),
+            self._known,
+            slots=threading.BoundedSemaphore(parts.slots),
+            pause=stop.wait,
+        )
+        self._log = structlog.get_logger(__name__)
+
+    def open_lane(self, model: PlannedModel, stack: ExitStack) -> Lane:
+        """Open a model's client and give its samples."""
+        recorded = model.entry.label in self._parts.recorded
+        client, opened = open_client(model, self._plan, self._stop, recorded=recorded)
+        stack.enter_context(opened)
+        config = self._plan.config
+        concurrency = model.section.concurrency
+        self._tools[model.entry.label] = Tools(
+            llm=RememberingLLM(
+                client,
+                model.entry,
+                self._journal,
+                self._known,
+                slots=threading.BoundedSemaphore(concurrency),
+                stop=self._stop,
+            ),
+            sandbox=self._sandbox,
+            cleaner=self._parts.cleaner,
+            jobs=self._parts.jobs,
+            loop=config.loop(),
+            sampling=config.first_sampling(model.section.extra_body),
+            system=config.sampling.system,
+            holdout_always=config.bench.holdout == "always",
+            seed=config.sampling.seed,
+        )
+        return Lane(
+            server=model.entry.server,
+            model=model.entry.label,
+            specs=self._plan.specs(model),
+            # Enough to keep the model's slots busy while scripts run.
+            workers=concurrency + self._parts.slots,
+        )
+
+    def run_one(self, spec: SampleSpec) -> None:
+        """Run one sample to its end."""
+        started = time.monotonic()
+        last: AttemptRecord | None = None
+        for record in run_sample(spec, self._tools[spec.model.label]):
+            last = record
+            self._write(record)
+            self._watcher.attempt(record)
+        if last is not None:
+            self._watcher.sample(spec, last, time.monotonic() - started)
+
+    def _write(self, record: AttemptRecord) -> None:
+        written = self._written.setdefault(record.sample_key, {})
+        if written.get(record.call_no) == fingerprint(record):
+            return
+        self._journal.append(record)
+        # What follows a line that was written anew must be written anew as well.
+        for later in [number for number in written if number > record.call_no]:
+            del written[later]
+        self._log.debug(
+            "attempt_finished",
+            model=record.model,
+            task=record.task_id,
+            call=record.call_no,
+            kind=str(record.kind),
+            verdict=str(record.verdict),
+        )
+
+
+def _written(attempts: Sequence[AttemptRecord]) -> dict[tuple[object, ...], dict[int, tuple[object, ...]]]:
+    """What the journal already says, by sample and call; failures of ours do not count as said."""
+    return {
+        trajectory.first.sample_key: {
+            attempt.call_no: fingerprint(attempt) for attempt in trajectory.attempts if not attempt.unscored
+        }
+        for trajectory in trajectories(attempts)
+    }

@@ -1,0 +1,1 @@
+"""A run on disk: its records, how they are written, read and exported."""

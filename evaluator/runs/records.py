@@ -1,0 +1,259 @@
+"""The journal's lines and the run's manifest: the only shapes that are ever stored.
+
+Field names are a contract with readers outside this project; `evaluator/runs/journal.schema.json` is
+generated from them (`python -m evaluator.runs.records`) and a test keeps both equal.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from itertools import product
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+
+from repair.llm import Arm, CallKind, Message, Sampling
+from repair.outcome import Verdict
+from repair.script import CleanOutcome, Edit
+from sandbox.types import ImageInfo, Level, RunResult
+from sandbox.verdict import RunVerdict
+
+SCHEMA_VERSION: Final = 1
+ARTIFACT_CHARS = 64 * 1024
+"""Texts longer than this are stored once under artifacts/ and referred to by their hash."""
+
+_ARTIFACT_SCHEMA = {
+    "type": "object",
+    "properties": {"artifact": {"type": "string"}, "chars": {"type": "integer"}},
+    "required": ["artifact", "chars"],
+}
+BigText: TypeAlias = Annotated[str, WithJsonSchema({"anyOf": [{"type": "string"}, _ARTIFACT_SCHEMA]})]
+
+
+class _Stored(BaseModel):
+    # Lines of a newer minor version may carry more than this version knows.
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+
+
+class _CallRecord(_Stored):
+    """Which call of which sample a line is about."""
+
+    at: str
+    """UTC, ISO 8601."""
+    server: str
+    model: str
+    """The model's label in this run: its name, with its server where two share a name."""
+    task_id: str
+    template: str
+    sample: int
+    arm: Arm
+    call_no: int
+    kind: CallKind
+
+    @property
+    def sample_key(self) -> tuple[str, str, str, int, str]:
+        """The trajectory that this line belongs to."""
+        return (self.model, self.task_id, self.template, self.sample, str(self.arm))
+
+    @property
+    def call_key(self) -> tuple[str, str, str, int, str, int]:
+        """The call that this line is about."""
+        return (*self.sample_key, self.call_no)
+
+
+class CompletionRecord(_CallRecord):
+    """One reply, written as soon as it is complete."""
+
+    type: Literal["completion"] = "completion"
+    key: str
+    """Content key: see `evaluator.keys.completion_key`."""
+    messages: tuple[Message, ...]
+    sampling: Sampling
+    text: BigText
+    reasoning: BigText = ""
+    finish_reason: str = ""
+    reply_model: str = ""
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    seconds: float = 0.0
+    first_token_s: float | None = None
+    retries: int = 0
+    capped: bool = False
+
+
+class ScriptRecord(BaseModel):
+    """The code of an attempt and how it came out of the reply."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    code: BigText | None
+    sha256: str
+    syntax_sha256: str = ""
+    """Hash of the syntax tree: equal for scripts that differ in layout alone; empty where there is none."""
+    outcome: CleanOutcome
+    edits: tuple[Edit, ...] = ()
+    raw_compiles: bool = False
+    compiles: bool = False
+    reason: str = ""
+    flags: tuple[str, ...] = ()
+    """What was seen in the code and left alone."""
+
+
+Basis: TypeAlias = Literal["own", "program", "model-written"]
+"""What a verdict rests on: the task's own tests, no tests at all, or tests that a model wrote."""
+
+
+class AttemptRecord(_CallRecord):
+    """One attempt: completion, script, runs, verdict."""
+
+    type: Literal["attempt"] = "attempt"
+    completion_key: str | None
+    """None where no reply came."""
+    reply_sha256: str
+    basis: Basis
+    level: Level
+    script: ScriptRecord
+    verdict: Verdict
+    shown_key: str | None = None
+    shown: RunResult | None = None
+    """The run with the shown tests, or as a program where the task has no tests."""
+    holdout_key: str | None = None
+    holdout: RunResult | None = None
+    holdout_verdict: RunVerdict | None = None
+    """None where the holdout was not run."""
+    has_holdout: bool = False
+    """Whether success needs the holdout, too."""
+    reused: tuple[Literal["completion", "shown", "holdout"], ...] = ()
+    """What was looked up instead of done again."""
+    flags: tuple[str, ...] = ()
+    suspicious: tuple[str, ...] = ()
+    """Signs that the script may aim at the tests; no verdict and no number depends on them."""
+    feedback: BigText = ""
+    """What the model was told for this call beyond the first prompt."""
+    stop: str | None = None
+    """Why no call follows this attempt; None where one does."""
+    error: str = ""
+    """What failed, where the verdict is a failure of ours."""
+
+    @property
+    def unscored(self) -> bool:
+        """Whether a failure of ours hides what the model is worth here."""
+        return self.verdict.ours or self.holdout_verdict is RunVerdict.SANDBOX_ERROR
+
+    @property
+    def success(self) -> bool:
+        """Shown tests passed, and the holdout too where there is one."""
+        if self.verdict is not Verdict.PASSED:
+            return False
+        return self.holdout_verdict is RunVerdict.PASSED if self.has_holdout else True
+
+
+class TaskEntry(BaseModel):
+    """What the manifest keeps of a task."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    task_id: str
+    batch: str
+    family: str
+    sha256: str
+    basis: Basis
+    has_holdout: bool
+    tags: tuple[str, ...] = ()
+    difficulty: str = ""
+    level: Level | None = None
+    """Level at which the tests that decide are graded; None in runs of before it was written down."""
+
+
+class ModelEntry(BaseModel):
+    """What the manifest keeps of a model."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    label: str
+    name: str
+    server: str
+    """The server's identity in content keys."""
+    base_url: str
+    """As called, credentials removed."""
+
+
+class Draw(BaseModel):
+    """One planned draw, where a run does not draw every model on every task."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    model: str
+    """The model's label."""
+    task_id: str
+    template: str
+    sample: int
+
+
+class Manifest(_Stored):
+    """run.json: everything that is fixed for a run. Holds no secret."""
+
+    type: Literal["manifest"] = "manifest"
+    run_id: str
+    created: str
+    finished: str | None = None
+    """When the run ended by itself; None while it runs or after it was cut off."""
+    version: str
+    recorded_demo: bool = False
+    """No model was measured: the replies were shipped with the project."""
+    replayed: str = ""
+    """File of recorded histories that the replies came from; they answered other prompts."""
+    regraded_from: str = ""
+    """Run whose replies were judged anew; no model was asked."""
+    config: dict[str, Any]
+    """The resolved configuration; keys and URL credentials are redacted."""
+    tasks: tuple[TaskEntry, ...]
+    templates: dict[str, str]
+    """Template name → sha256."""
+    models: tuple[ModelEntry, ...]
+    samples: int
+    draws: tuple[Draw, ...] = ()
+    """What was to be drawn; empty: every model on every task and template, `samples` times."""
+    image: ImageInfo
+    levels: tuple[Level, ...]
+    host: dict[str, str] = Field(default_factory=dict)
+    packages: dict[str, str] = Field(default_factory=dict)
+    git: dict[str, str] = Field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    invalid: tuple[str, ...] = ()
+    """Why the run proves nothing, if it does not: controls that failed."""
+
+    def planned(self) -> Iterator[tuple[str, str, str, int]]:
+        """Yield every planned draw: model, task, template, sample."""
+        if self.draws:
+            return ((draw.model, draw.task_id, draw.template, draw.sample) for draw in self.draws)
+        models, tasks = [model.label for model in self.models], [task.task_id for task in self.tasks]
+        return product(models, tasks, self.templates, range(self.samples))
+
+
+def json_schema() -> dict[str, Any]:
+    """Describe every line of a run folder as one JSON Schema document."""
+    models: dict[str, type[BaseModel]] = {
+        "completion": CompletionRecord,
+        "attempt": AttemptRecord,
+        "manifest": Manifest,
+    }
+    definitions: dict[str, Any] = {}
+    for name, model in models.items():
+        schema = model.model_json_schema(ref_template="#/$defs/{model}")
+        definitions.update(schema.pop("$defs", {}))
+        definitions[name] = schema
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "mendbench journal",
+        "version": SCHEMA_VERSION,
+        "oneOf": [{"$ref": f"#/$defs/{name}"} for name in models],
+        "$defs": dict(sorted(definitions.items())),
+    }
+
+
+if __name__ == "__main__":
+    json.dump(json_schema(), sys.stdout, indent=1, sort_keys=True)
+    sys.stdout.write("\n")

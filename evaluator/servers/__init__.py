@@ -1,0 +1,1 @@
+"""The model servers there are, and what they say of themselves."""

@@ -1,0 +1,1 @@
+"""Test suites scored by what they catch."""
