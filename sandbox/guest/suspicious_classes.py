@@ -8,6 +8,8 @@ from .suspicious_table import words
 _ORDER = words("__eq__ __ne__ __lt__ __le__ __gt__ __ge__")
 BINARY = frozenset(_ORDER + words("__contains__ __instancecheck__ __subclasscheck__ __subclasshook__"))
 UNARY = frozenset(words("__hash__ __bool__"))
+MAKERS = frozenset(words("__getattr__ __getattribute__"))
+"""What makes up methods: one that always gives the same answer compares nothing."""
 COMPARISONS = frozenset(_ORDER) | UNARY
 BUILTINS = frozenset(
     words(
@@ -65,9 +67,9 @@ def _bound(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
 
 def _answers_blindly(name: str, function: _Function) -> bool:
     """Say whether a comparison always gives the same answer, or never looks at the other side."""
-    if name not in BINARY | UNARY:
-        return False
-    answers = list(_answers(function))
+    answers = list(_answers(function)) if name in BINARY | UNARY | MAKERS else []
+    if name in MAKERS:
+        return any(isinstance(answer, ast.Lambda) and _is_literal(answer.body) for answer in answers)
     if not answers:
         return False
     if all(_is_literal(answer) for answer in answers):

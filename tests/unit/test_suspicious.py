@@ -114,6 +114,7 @@ SIGNS = {
         "eval(''.join(map(chr, [1])))",
     ],
     "constant_comparison": [
+        "class A:\n    def __getattr__(self, name):\n        return lambda *args: True",
         "class A:\n    def __eq__(self, other):\n        return True",
         "class A:\n    __eq__ = __ne__ = lambda self, other: True",
         "class A:\n    def __eq__(self, other):\n        '''Doc.'''\n        x = 1\n        return self is self",

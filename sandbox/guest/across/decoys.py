@@ -22,6 +22,8 @@ _VOWELS, _REST = "aeiou", "bcdfghjklmnpqrstvwxyz"
 
 def decoys(value: Any) -> list[Any]:
     """Make values of the same type and shape that are not equal to `value`, nor to each other."""
+    if value is None:
+        return something()
     count = MANY if _size(value) < LARGE else FEW
     row = _Row(count)
     found: list[Any] = []
@@ -30,6 +32,12 @@ def decoys(value: Any) -> list[Any]:
         if type(other) is type(value) and not any(_same(other, each) for each in (value, *found)):
             found.append(other)
     return found
+
+
+def something() -> list[Any]:
+    """Make values of several kinds, none of which is nothing."""
+    number = random_below(1 << 30) + 2
+    return [number, f"{number:x}", (number,), [f"{number:x}"], {number: number}, number / 7]
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -1,5 +1,6 @@
 """How the tests' side asks what an object of the script says of an expected value."""
 
+import functools
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -55,6 +56,21 @@ class Doubting(Peer):
                     ask = lambda each: self.ask("method", (owner, name, args[0], each, *args[2:]))  # noqa: E731
                     return self._question(ask, name, args[0], args[1], others)
         return self.ask("method", (owner, name, *args), kwargs)
+
+    def attribute(self, value: Any, name: str) -> Any:
+        """Get an attribute; a method that its object makes up must earn its answers like any other."""
+        got = super().attribute(value, name)
+        if name not in METHODS_ASKED or not callable(got) or isinstance(got, type):
+            return got
+
+        @functools.wraps(got)
+        def asked(*args: Any, **kwargs: Any) -> Any:
+            others = None if kwargs else self._questions.misses(name, value, args)
+            if not others:
+                return got(*args, **kwargs)
+            return self._question(lambda each: got(each, *args[1:]), name, value, args[0], others)
+
+        return asked
 
     def _of_builtin(self, base: Any, name: str, value: Any, args: tuple[Any, ...]) -> Any:
         self._questions.flag("operators_of_its_own")

@@ -90,7 +90,7 @@ class RemoteMethod:
 
     def __get__(self, value: Any, owner: type | None = None) -> Any:
         if self.kind == "value":
-            return self.owner.peer.ask("get", (owner if value is None else value, self.name))
+            return self.owner.peer.attribute(owner if value is None else value, self.name)
         if self.kind == "class":
             return BoundMethod(self, owner if value is None else type(value))
         return self.unbound if value is None or self.kind == "static" else BoundMethod(self, value)
@@ -251,7 +251,7 @@ class _Common:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name.endswith("__") and name not in ASKED_BY_NAME:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        return _get(self, REF).peer.ask("get", (self, name))
+        return _get(self, REF).peer.attribute(self, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
         _get(self, REF).peer.ask("set", (self, name, value))

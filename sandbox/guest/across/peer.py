@@ -160,6 +160,10 @@ class Peer(Outgoing, Incoming, Answering, Telling):
         """Have the other side call a method that one of its classes defines."""
         return self.ask("method", (owner, name, *args), kwargs)
 
+    def attribute(self, value: Any, name: str) -> Any:
+        """Have the other side get an attribute of one of its objects."""
+        return self.ask("get", (value, name))
+
     def operate(self, name: str, value: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Have the other side apply a special method of one of its objects."""
         return self.ask("op", (name, value, *args), kwargs)
