@@ -17,6 +17,9 @@ CREATORS = 2
 """The engine's own locks make more of little use."""
 BACKOFF_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Pauses after failures in a row. After the last, nothing is made ahead until a cold start works."""
+UNDISTURBED_S = 0.2
+"""How long an attempt is left alone, if others wait ready, before the next container is made.
+Its end ends this. Where there are few processors, the engine's work for the one would delay the other."""
 MAX_GARBAGE = 8
 """Containers that wait for their removal before whoever throws another one away must help."""
 
@@ -41,6 +44,7 @@ class WarmPool:
         depth: int,
         creators: int = CREATORS,
         max_age_s: float = MAX_AGE_S,
+        undisturbed_s: float = UNDISTURBED_S,
     ) -> None:
         """Start the background threads.
 
@@ -50,14 +54,17 @@ class WarmPool:
             depth: containers kept ready per kind that is in use; 0 for none.
             creators: threads that make them.
             max_age_s: how long a container may wait.
+            undisturbed_s: how long an attempt is left alone before its successor's container is made.
         """
         self._open, self._remove = open_session, remove
-        self._depth, self._max_age_s = depth, max_age_s
+        self._depth, self._max_age_s, self._undisturbed_s = depth, max_age_s, undisturbed_s
         self._changed = threading.Condition()
         self._ready: dict[Kind, deque[Session]] = defaultdict(deque)
         self._coming: dict[Kind, int] = defaultdict(int)
         self._waiting: dict[Kind, int] = defaultdict(int)
         self._asked_at: dict[Kind, float] = {}
+        self._undisturbed: dict[int, tuple[Kind, float]] = {}
+        """By session that was handed out: its kind, and until when its successor is not made."""
         self._garbage: deque[Session] = deque()
         self._failures = 0
         self._next_try = 0.0
@@ -80,6 +87,8 @@ class WarmPool:
             self._asked_at[kind] = time.monotonic()
             self._changed.notify_all()
             session = self._wait_for(kind)
+            if session is not None:
+                self._undisturbed[id(session)] = kind, time.monotonic() + self._undisturbed_s
         if session is not None:
             return session
         session = self._open(kind)
@@ -92,6 +101,7 @@ class WarmPool:
     def give_back(self, kind: Kind, session: Session) -> None:
         """Take back a container that can do another job."""
         with self._changed:
+            self._undisturbed.pop(id(session), None)
             if not self._closed:
                 session.ready_at = time.monotonic()
                 self._ready[kind].appendleft(session)
@@ -102,6 +112,7 @@ class WarmPool:
     def discard(self, session: Session) -> None:
         """Throw a container away, at once or soon."""
         with self._changed:
+            self._undisturbed.pop(id(session), None)
             self._garbage.append(session)
             self._changed.notify_all()
             if not self._closed and len(self._garbage) <= MAX_GARBAGE:
@@ -169,14 +180,17 @@ class WarmPool:
                 if kind is not None:
                     self._coming[kind] += 1
                     return kind
-                pause = self._next_try - now if self._next_try > now else None
+                ends = [self._next_try, *(until for _, until in self._undisturbed.values())]
+                pause = min((end - now for end in ends if end > now), default=None)
                 self._changed.wait(None if pause is None else min(pause, threading.TIMEOUT_MAX))
         return None
 
     def _short(self, now: float) -> Kind | None:
         for kind, asked_at in self._asked_at.items():
             in_use = now - asked_at < self._max_age_s
-            if in_use and len(self._ready[kind]) + self._coming[kind] < self._depth:
+            ready = len(self._ready[kind])
+            later = sum(each == kind and now < until for each, until in self._undisturbed.values())
+            if in_use and ready + self._coming[kind] + (later if ready else 0) < self._depth:
                 return kind
         return None
 

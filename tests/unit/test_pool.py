@@ -116,6 +116,43 @@ def test_first_is_made_at_once_and_more_follow(make_pool, engine):
     assert {session.kind for session in engine.made} == {KIND}
 
 
+def test_an_attempt_is_left_alone_while_others_wait_ready(make_pool, engine):
+    """While its attempt runs, the successor of a container is not made; its end has it made."""
+    pool = make_pool(undisturbed_s=60)
+    pool.take(KIND)
+    until(lambda: ready(pool) == 2)
+    taken = pool.take(KIND)
+    time.sleep(0.05)
+    assert len(engine.made) == 3
+
+    pool.discard(taken)
+
+    until(lambda: ready(pool) == 2)
+
+
+def test_a_long_attempt_does_not_keep_its_successor_from_being_made(make_pool):
+    """An attempt is left alone for a while, not for as long as it takes."""
+    pool = make_pool(undisturbed_s=0.02)
+    pool.take(KIND)
+    until(lambda: ready(pool) == 2)
+
+    pool.take(KIND)
+
+    until(lambda: ready(pool) == 2)
+
+
+def test_when_none_is_ready_no_attempt_is_left_alone(make_pool):
+    """Whoever comes next must not wait for the end of what runs."""
+    pool = make_pool(undisturbed_s=60)
+    pool.take(KIND)
+    until(lambda: ready(pool) == 2)
+
+    pool.take(KIND)
+    pool.take(KIND)
+
+    until(lambda: ready(pool) >= 1)
+
+
 def test_waiting_container_is_handed_out_once(make_pool):
     """Two takers never get the same container."""
     pool = make_pool()
