@@ -200,7 +200,7 @@ class Peer(Outgoing, Incoming, Answering, Telling):
 
     def hear(self) -> None:
         """Take what has come without having been asked for."""
-        if self.threads is not None or self.link.reading:
+        if self.threads is None and self.link.reading:
             # Somebody reads already.
             return
         while self.link.has_message():

@@ -159,7 +159,9 @@ class Threads:
         self.read()
         seat.waiting = True
         item = seat.inbox.get()
-        seat.waiting = False
+        with self._guard:
+            # From here on its loop is told of notes; those that came before are in the inbox.
+            seat.waiting = False
         if not isinstance(item, tuple):
             # It is there for whoever waits further out, too.
             seat.inbox.put(item)
@@ -183,8 +185,8 @@ class Threads:
         return self._link.fileno()
 
     def has_message(self) -> bool:
-        """Say no: what comes is handed on."""
-        return False
+        """Say whether something is there for the main thread, which calls, besides what it waited for."""
+        return _thread.get_ident() == self._main and self._main_seat.inbox.qsize() > 0
 
     has_rest = has_message
 
@@ -267,8 +269,9 @@ class Threads:
             self._arrivals += 1
         self._note(route)
         if message[0] == "n":
-            if self._main_seat.waiting or not self._peer.noted(message):
-                self._put(MAIN, None, message, blob)
+            with self._guard:
+                if self._main_seat.waiting or not self._peer.noted(message):
+                    self._put(MAIN, None, message, blob)
         elif message[0] != "e":
             self._put(route["t"], route.get("n"), message, blob)
 
