@@ -130,6 +130,10 @@ class SuiteFacts:
     """The script's functions and classes that the test file defines itself."""
     patches: tuple[str, ...] = ()
     """Those that it replaces."""
+    assertless: tuple[str, ...] = ()
+    """Tests in whose text nothing is asserted."""
+    swallowing: tuple[str, ...] = ()
+    """Tests that catch their own failed assertions."""
     found: int = 0
     """Ways to change the script, before any were left out."""
     left_out: Mapping[str, int] = field(default_factory=dict)
@@ -194,6 +198,8 @@ def decode_facts(data: Mapping[str, Any]) -> SuiteFacts:
         binds=hints.get("binds", False),
         redefines=tuple(hints.get("redefines", ())),
         patches=tuple(hints.get("patches", ())),
+        assertless=tuple(hints.get("assertless", ())),
+        swallowing=tuple(hints.get("swallowing", ())),
         orders=tuple(Order(**order) for order in data["orders"]),
         network=counts.get("network", 0),
         processes=counts.get("process", 0),

@@ -17,6 +17,7 @@ from evaluator.running.sandboxes import open_sandbox, sandbox_section
 from evaluator.scoring.source_file import read_source
 from evaluator.scoring.verdict_line import dump
 from evaluator.signals import Interrupts
+from evaluator.suites.advice import advice
 from evaluator.suites.mutation_report import mutation_report
 from evaluator.suites.outcome import SuiteOutcome
 from evaluator.suites.runs import OtherScript, SuiteRuns, run_suite
@@ -71,10 +72,12 @@ def score_command(**values: Any) -> int:
     )
     if values["report"]:
         values["report"].write_text(dump(mutation_report(runs.main, script, suite)) + "\n", encoding="utf-8")
+    hints = advice(suite, runs.main.suite)
     if values["as_json"]:
-        click.echo(dump(_line(values["suite"], result, runs, edits)))
+        line = _line(values["suite"], result, runs, edits)
+        click.echo(dump({**line, "hints": [asdict(hint) for hint in hints]}))
     else:
-        show(result, runs.main)
+        show(result, runs.main, hints)
     return 0 if result.outcome is SuiteOutcome.SCORED else EXIT_THRESHOLD
 
 

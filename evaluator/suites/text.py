@@ -1,28 +1,37 @@
 """What `suites score` shows to people. Everything that a model wrote is made safe to print."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
 from evaluator.safe_text import one_line
+from evaluator.suites.advice import Advice
 from evaluator.suites.outcome import SuiteOutcome
 from evaluator.suites.score import SuiteScore, mutants
 from sandbox.suite import SuiteFacts, VersionStatus
 from sandbox.types import RunResult
 
 _SURVIVORS = 12
+_HINTS = 8
 _WIDTH = 120
 
 
-def show(score: SuiteScore, run: RunResult) -> None:
-    """Print the outcome, the numbers, and the mutants that survived."""
+def show(score: SuiteScore, run: RunResult, hints: Sequence[Advice]) -> None:
+    """Print the outcome, the numbers, the mutants that survived, and what the suite's text suggests."""
     console = Console(highlight=False)
     style = "bold green" if score.outcome is SuiteOutcome.SCORED else "bold red"
     console.print(Text.assemble((str(score.outcome), style), f"  (came through: {score.reached})"))
     for row in _rows(score, run):
         console.print(Text(row), soft_wrap=True)
+    for hint in hints[:_HINTS]:
+        place = hint.where or f"line {hint.line}"
+        console.print(
+            Text(f"  hint       {one_line(place, _WIDTH)}: {hint.text} ({hint.rule})"), soft_wrap=True
+        )
+    if len(hints) > _HINTS:
+        console.print(Text(f"  … and {len(hints) - _HINTS} more hints"))
 
 
 def _rows(score: SuiteScore, run: RunResult) -> Iterator[str]:

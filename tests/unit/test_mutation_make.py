@@ -221,6 +221,61 @@ def test_hints_on_binding(guest):
     names = {"f": "def", "g": "def", "os": ["os", ""]}
     hints = guest["hints"].hints
 
-    assert hints(b"def f():\n    pass\n", names) == {"binds": False, "redefines": ["f"], "patches": []}
-    found = hints(b"from solution import g\nfrom unittest.mock import patch\npatch('solution.g')\n", names)
-    assert found == {"binds": True, "redefines": [], "patches": ["g"]}
+    def found(tests):
+        return {key: hints(tests, names)[key] for key in ("binds", "redefines", "patches")}
+
+    assert found(b"def f():\n    pass\n") == {"binds": False, "redefines": ["f"], "patches": []}
+    patched = found(b"from solution import g\nfrom unittest.mock import patch\npatch('solution.g')\n")
+    assert patched == {"binds": True, "redefines": [], "patches": ["g"]}
+
+
+WEAK = """
+import pytest
+from solution import f
+
+def check(x):
+    assert f(x)
+
+def test_asserts():
+    assert f(1) == 1
+
+def test_by_helper():
+    check(2)
+
+def test_raises():
+    with pytest.raises(ValueError):
+        f(3)
+
+def test_prints():
+    print(f(4))
+
+class TestMore:
+    def test_unit(self):
+        self.assertEqual(f(5), 5)
+
+    def test_swallows(self):
+        try:
+            assert f(6) == 6
+        except (ValueError, AssertionError):
+            pass
+
+    def test_tells(self):
+        try:
+            assert f(7) == 7
+        except AssertionError:
+            pytest.fail("no")
+
+    def test_other(self):
+        try:
+            assert f(8) == 8
+        except ValueError:
+            pass
+"""
+
+
+def test_hints_on_weak_tests(guest):
+    """Tests that assert nothing, and tests that catch what they assert."""
+    found = guest["hints"].hints(WEAK.encode(), {"f": "def"})
+
+    assert found["assertless"] == ["test_prints"]
+    assert found["swallowing"] == ["test_swallows"]

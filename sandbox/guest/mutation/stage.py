@@ -241,8 +241,11 @@ def _mask(text: object) -> str:
     return str(text) if fits else "0"
 
 
+NAMED = ("redefines", "patches", "assertless", "swallowing")
+
+
 def _hints(event: dict[str, Any]) -> dict[str, Any]:
     return {
         "binds": event.get("binds") is True,
-        **{name: [clean(text, 100) for text in event.get(name) or []] for name in ("redefines", "patches")},
+        **{name: [clean(text, 100) for text in event.get(name) or []] for name in NAMED},
     }
