@@ -55,6 +55,8 @@ class SuitePlan:
     """So many random orders."""
     alone: bool = True
     """Run each test alone, which also finds out what it reaches."""
+    clock: bool = True
+    """Run all tests once with the calendar years ahead."""
     seed: int = 0
     """Of the sample of mutants; equal scripts and seeds give equal mutants."""
     plain_cpu_s: float = 10.0
@@ -62,7 +64,7 @@ class SuitePlan:
     plain_wall_s: float = 20.0
 
 
-QUICK = SuitePlan(mutants=0, orders=0, alone=False)
+QUICK = SuitePlan(mutants=0, orders=0, alone=False, clock=False)
 """Do the tests pass with this script, and no more."""
 
 
@@ -147,6 +149,8 @@ class SuiteFacts:
     """The tests that fail when they are run alone."""
     alone_runs: int = 0
     orders: tuple[Order, ...] = ()
+    dated: str = "0"
+    """Stable tests that fail with the calendar years ahead."""
     network: int = 0
     processes: int = 0
     files: int = 0
@@ -167,6 +171,7 @@ def encode_plan(plan: SuitePlan) -> dict[str, Any]:
         "mutants": plan.mutants,
         "orders": plan.orders,
         "alone": plan.alone,
+        "clock": plan.clock,
         "seed": plan.seed,
         "plain_cpu_s": plan.plain_cpu_s,
         "plain_wall_s": plan.plain_wall_s,
@@ -191,6 +196,7 @@ def decode_facts(data: Mapping[str, Any]) -> SuiteFacts:
         "plain_ended",
         "alone_failed",
         "alone_runs",
+        "dated",
         "complete",
     )
     return SuiteFacts(

@@ -141,5 +141,6 @@ def numbers(mask: str) -> set[int]:
 
 
 def hermetic(facts: SuiteFacts) -> bool:
-    """Say whether the tests left the network, processes, other files and long sleep alone."""
-    return not (facts.network or facts.processes or facts.files or facts.slept_s > LONG_SLEEP_S)
+    """Say whether the tests left the network, processes, other files, long sleep and the date alone."""
+    touched = facts.network or facts.processes or facts.files or facts.slept_s > LONG_SLEEP_S
+    return not touched and not numbers(facts.dated)

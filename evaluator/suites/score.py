@@ -79,7 +79,7 @@ def score(
         funnel={str(stage): holds for stage, holds in funnel.items()},
         pass_rate=_pass_rate(result),
         stability=_stability(result, facts, other_seeds),
-        hermeticity=_hermeticity(facts),
+        hermeticity=_hermeticity(result, facts),
         coverage=_coverage(facts),
         mutation=mutation,
         oracle=_oracle(facts),
@@ -165,13 +165,14 @@ def _stability(result: RunResult, facts: SuiteFacts, others: tuple[RunResult, ..
     }
 
 
-def _hermeticity(facts: SuiteFacts) -> dict[str, Any]:
+def _hermeticity(result: RunResult, facts: SuiteFacts) -> dict[str, Any]:
     return {
         "hermetic": hermetic(facts),
         "network": facts.network,
         "processes": facts.processes,
         "files": facts.files,
         "slept_s": facts.slept_s,
+        "dated": sorted(result.tests[n].id for n in numbers(facts.dated) if n < len(result.tests)),
         "places": {kind: list(found) for kind, found in facts.places.items()},
     }
 

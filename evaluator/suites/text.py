@@ -79,8 +79,10 @@ def _flaky(stability: dict[str, Any]) -> str:
 def _leaks(facts: dict[str, Any]) -> str:
     if facts["hermetic"]:
         return "yes"
-    counts = ", ".join(f"{name} {facts[name]}" for name in ("network", "processes", "files") if facts[name])
-    return f"no: {counts or 'sleeps ' + str(facts['slept_s']) + ' s'}"
+    found = [f"{name} {facts[name]}" for name in ("network", "processes", "files") if facts[name]]
+    if facts["dated"]:
+        found.append("the date: " + one_line(", ".join(facts["dated"]), _WIDTH))
+    return f"no: {', '.join(found) or 'sleeps ' + str(facts['slept_s']) + ' s'}"
 
 
 def _percent(value: float | None) -> str:

@@ -112,6 +112,17 @@ def test_hostile_suites(scored, name):
         assert not found.mutation["warm"]
 
 
+def test_tests_that_ask_for_the_date_are_named(scored):
+    """Each way to ask for the date is found out, by test."""
+    found, _ = scored(SCRIPT, HOSTILE["asks for the date"]["suite"], TINY)
+
+    assert found.hermeticity["dated"] == [
+        "test_moment",
+        "test_seconds",
+        "test_year",
+    ]
+
+
 def test_the_slow_path_gives_the_same_verdicts(scored):
     """A suite with a thread is judged without forks of it; what it kills is the same."""
     suite = "from solution import f\n\ndef test_one():\n    assert f(1) == 2\n    assert f(-5) == 0\n"

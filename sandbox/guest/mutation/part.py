@@ -25,7 +25,7 @@ import pytest
 from .. import suite
 from ..report import describe
 from ..run_shared import FILES
-from . import gather, tidy
+from . import clock, gather, tidy
 from .gather import Talker
 from .instrument import pairs
 from .runner import Runner, limit, run_all
@@ -145,6 +145,8 @@ class Part:
             talker.leave("unswappable")
         watch = (self._hermeticity, Assertions()) if request.get("watch") else None
         limit(request["cpu_s"])
+        if request.get("ahead_s"):
+            clock.shift(request["ahead_s"])
         random.seed(request["seed"])
         if "numpy" in sys.modules:
             sys.modules["numpy"].random.seed(request["seed"] % (1 << 32))

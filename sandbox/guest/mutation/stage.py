@@ -54,6 +54,7 @@ class SuiteStage:
             "alone_failed": "0",
             "alone_runs": 0,
             "orders": [],
+            "dated": "0",
             "hermetic": {},
             "coverage": None,
             "complete": False,
@@ -119,6 +120,7 @@ class SuiteStage:
             "most_tests": MOST_TESTS,
             "alone": self._wanted["alone"],
             "orders": self._wanted["orders"],
+            "clock": self._wanted["clock"],
             "plain": {"cpu_s": self._wanted["plain_cpu_s"], "wall_s": self._wanted["plain_wall_s"]},
             "tasks": [{"n": n, **self._made[which]["task"]} for n, which in enumerate(self._order)],
         }
@@ -150,6 +152,7 @@ class SuiteStage:
                 alone_failed=_mask(e.get("failed")), alone_runs=e.get("runs")
             ),
             "order": self._on_order,
+            "ahead": lambda e: self.facts.update(dated=_mask(e.get("failed"))),
             "coverage": lambda e: self.facts.update(coverage=e.get("numbers")),
             "verdict": self._on_verdict,
             "end": lambda _: self.facts.update(complete=True),
