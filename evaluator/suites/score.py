@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 from evaluator.suites.outcome import (
@@ -98,6 +99,12 @@ def share(part: int, whole: int) -> float | None:
 def mutants(facts: SuiteFacts, kind: VersionKind = VersionKind.MUTANT) -> list[Version]:
     """Return the versions of one kind."""
     return [version for version in facts.versions if version.kind is kind]
+
+
+def list_id(made: Sequence[Version]) -> str:
+    """Return a short name of a list of mutants: scores with the same one compare; empty where there are none."""
+    names = "\n".join(sorted(version.name for version in made))
+    return sha256(names.encode("utf-8", "replace")).hexdigest()[:12] if names else ""
 
 
 def _killed(versions: Sequence[Version]) -> list[Version]:
@@ -206,6 +213,7 @@ def _mutation(facts: SuiteFacts, outcome: SuiteOutcome, pool: Collection[str] | 
         "score_at_pass": rate,
         "relative_to_pool": relative,
         "mutants": len(made),
+        "list": list_id(made),
         **{str(status): count[status] for status in VersionStatus},
         "kills": dict(Counter(str(version.kill) for version in _killed(made))),
         "cosmetic": {"mutants": len(cosmetic), "killed": len(_killed(cosmetic))},

@@ -48,7 +48,8 @@ def _rows(score: SuiteScore, run: RunResult) -> Iterator[str]:
         yield f"coverage          {_percent(seen['statement_rate'])} statements, {branches} branches"
     yield (
         f"mutation score    {_percent(mutation['stable_score'])} "
-        f"({mutation['killed']} of {mutation['mutants']}; {mutation['unreached']} not reached)"
+        f"({mutation['killed']} of {mutation['mutants']}; {mutation['unreached']} not reached; "
+        f"list {mutation['list'] or 'empty'})"
     )
     kills = ", ".join(f"{kind} {count}" for kind, count in sorted(mutation["kills"].items()))
     yield f"kills by          {kills or 'none'}"

@@ -108,6 +108,18 @@ def test_mutation_scores():
     assert (failing["stable_score"], failing["score_at_pass"]) == (0.0, 0.5)
 
 
+def test_scores_over_the_same_mutants_are_known_by_the_list():
+    """The list's name depends on which mutants there are, not on their order or on what became of them."""
+    one, two, other = version(text="a"), version(text="b"), version(text="c")
+    survived = version(SURVIVED, text="b")
+
+    name = score(result(versions=(one, two))).mutation["list"]
+
+    assert name == score(result(versions=(survived, one))).mutation["list"]
+    assert name != score(result(versions=(one, other))).mutation["list"]
+    assert score(result(versions=())).mutation["list"] == ""
+
+
 def test_a_suite_that_looks_at_code_has_no_score_at_all():
     """Nothing that it killed is believed."""
     run = result(versions=(version(), version(kind=VersionKind.NULL)))
