@@ -102,7 +102,7 @@ def mutants(facts: SuiteFacts, kind: VersionKind = VersionKind.MUTANT) -> list[V
 
 
 def list_id(made: Sequence[Version]) -> str:
-    """Return a short name of a list of mutants: scores with the same one compare; empty where there are none."""
+    """Return a short name of a list of mutants: scores with the same one compare. Empty for none."""
     names = "\n".join(sorted(version.name for version in made))
     return sha256(names.encode("utf-8", "replace")).hexdigest()[:12] if names else ""
 
