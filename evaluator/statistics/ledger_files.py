@@ -92,9 +92,8 @@ def _attempts(folder: Path) -> pl.DataFrame:
     named = attempts.with_columns(completion=pl.when(key.is_not_null()).then(key.hash())).drop(
         "completion_key"
     )
-    # Large batches: an expression costs more than what it does on the few rows that the reader gives at once.
-    batches = named.collect_batches(chunk_size=_BATCH, maintain_order=True, engine="streaming")
-    rows = pl.concat([_row_facts(batch) for batch in batches])
+    wanted = ["schema_version", "completion", *(name for name in ROWS if name not in _OF_REPLY)]
+    rows = named.with_columns(_judged()).with_columns(_derived()).select(wanted).collect(engine="streaming")
     replies = _replies(completions) if completions is not None else _NO_REPLIES
     versions = {*rows["schema_version"].unique(), *replies["schema_version"].unique()}
     if versions - {SCHEMA_VERSION}:
@@ -102,13 +101,7 @@ def _attempts(folder: Path) -> pl.DataFrame:
     return rows.join(replies, on="completion", how="left", maintain_order="left").select(_spent())
 
 
-def _row_facts(decoded: pl.DataFrame) -> pl.DataFrame:
-    wanted = ["schema_version", "completion", *(name for name in ROWS if name not in _OF_REPLY)]
-    return decoded.lazy().with_columns(_judged()).with_columns(_derived()).select(wanted).collect()
-
-
 _OF_REPLY: Final = ("tokens", "model_s", "cold")
-_BATCH: Final = 50_000
 
 
 def _lines(path: Path, shape: pl.Struct) -> pl.LazyFrame | None:

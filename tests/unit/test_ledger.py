@@ -11,7 +11,6 @@ from evaluator.commands.report import command as report
 from evaluator.errors import JournalProblem, RunIncompatible
 from evaluator.runs.journal import ATTEMPTS, COMPLETIONS, Journal, load_run
 from evaluator.runs.rundata import RunData
-from evaluator.statistics import ledger_files
 from evaluator.statistics.ledger import ledger_of
 from evaluator.statistics.ledger_files import read_ledger
 from evaluator.statistics.metrics import groups
@@ -152,10 +151,8 @@ def test_a_summary_alone_is_the_same_summary(builder: Any, tmp_path: Any) -> Non
     assert (folder / "summary.json").read_text() == whole
 
 
-@pytest.mark.parametrize("batch", [ledger_files._BATCH, 57])
-def test_the_million_in_small(tmp_path: Any, monkeypatch: Any, batch: int) -> None:
-    """What `perf.million` writes is a run like any other, read alike in both ways, in few batches or many."""
-    monkeypatch.setattr(ledger_files, "_BATCH", batch)
+def test_the_million_in_small(tmp_path: Any) -> None:
+    """What `perf.million` writes is a run like any other, read alike in both ways."""
     folder = tmp_path / "run"
     write_run(folder, 400)
 
