@@ -1,4 +1,4 @@
-"""How often the 95 % intervals hold the true rate: python -m perf.coverage [--runs 20000].
+"""How often the 95 % intervals hold the true rate: python -m perf.coverage [--runs N].
 
 Rates are those of tasks whose chances of success follow a beta distribution: `alike` is the correlation
 of draws of one task (0: all tasks are equally hard; recorded runs of code models have about 0.8). Tasks
@@ -6,18 +6,20 @@ may come in families that share one chance.
 """
 
 import argparse
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from scipy import stats
 
-from evaluator.statistics.intervals import Cells, cells, difference_interval, rate_interval, wilson
+from evaluator.statistics.intervals import Ints, wilson
+from perf.batches import rates
 
 TRUTHS: Final = (0.05, 0.5, 0.9, 0.97)
 TASKS: Final = (20, 50, 164, 1000)
 UNLIKE: Final = 0.0
+_AT_ONCE: Final = 2000
+"""Runs that are simulated together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,55 +60,44 @@ def exact_coverage(tasks: int, truth: float) -> float:
     return float(chance[held].sum())
 
 
-def draw(case: Case, generator: np.random.Generator) -> Cells:
-    """Draw one run."""
-    families = math.ceil(case.tasks / case.per_family)
-    chance = np.full(families, case.truth)
+def draw(case: Case, generator: np.random.Generator, runs: int) -> Ints:
+    """Draw runs: the hits of each family, a row for each run."""
+    families = case.tasks // case.per_family
+    chance = np.full((runs, families), case.truth)
     if case.alike > UNLIKE:
         strength = 1 / case.alike - 1
-        chance = generator.beta(case.truth * strength, (1 - case.truth) * strength, families)
-    family = np.arange(case.tasks) // case.per_family
-    hits = generator.binomial(case.samples, chance[family])
-    return cells(hits, np.full(case.tasks, case.samples), family)
+        chance = generator.beta(case.truth * strength, (1 - case.truth) * strength, (runs, families))
+    return np.asarray(generator.binomial(case.samples * case.per_family, chance), dtype=np.int64)
 
 
 def coverage(case: Case, *, runs: int, seed: int) -> float:
     """Share of simulated runs whose interval holds the truth."""
-    generator = np.random.default_rng(seed)
-    held = 0
-    for _ in range(runs):
-        interval = rate_interval(draw(case, generator))
-        held += interval.low <= case.truth <= interval.high
-    return held / runs
-
-
-def difference_coverage(case: Case, lift: float, *, runs: int, seed: int) -> float:
-    """The same for a difference: each failure is mended with the chance that gives `lift` on average."""
-    generator = np.random.default_rng(seed)
-    mends, held = lift / (1 - case.truth), 0
-    for _ in range(runs):
-        first = draw(case, generator)
-        gained = generator.binomial(case.samples - first.hits, mends)
-        interval, _ = difference_interval(gained / case.samples, first.family, 1 / case.samples)
-        held += interval.low <= lift <= interval.high
+    generator, held = np.random.default_rng(seed), 0
+    for begin in range(0, runs, _AT_ONCE):
+        some = min(_AT_ONCE, runs - begin)
+        low, high = rates(draw(case, generator, some), case.samples, case.per_family)
+        held += int(((low <= case.truth) & (case.truth <= high)).sum())
     return held / runs
 
 
 def main() -> None:
-    """Print the coverage of all cases; `*` marks what is outside the bounds."""
+    """Print the tables of docs/metrics.md; `*` marks what is outside the bounds."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=4000)
+    parser.add_argument("--runs", type=int, default=8_000)
     runs = parser.parse_args().runs
+    truths = " | ".join(f"p = {truth}" for truth in TRUTHS)
+    print(f"| tasks x samples | families of | correlation | {truths} |\n|---|---|---|{'---|' * len(TRUTHS)}")
     for tasks in TASKS:
-        print(f"{tasks} tasks, one sample, exact:", *(_mark(tasks, exact_coverage(tasks, p)) for p in TRUTHS))
-    extra = [Case(n, s, UNLIKE, p) for n in TASKS for s in (5, 10) for p in TRUTHS]
-    for case in (*CASES, *extra):
-        print(case, _mark(case.tasks, coverage(case, runs=runs, seed=1)), flush=True)
-    for case in CASES:
-        if case.truth in {0.5, 0.9} and case.per_family == 1:
-            lift = 0.05
-            shown = _mark(case.tasks, difference_coverage(case, lift, runs=runs, seed=2))
-            print(case, f"lift {lift}", shown, flush=True)
+        print(_row(f"{tasks} x 1", 1, "-", [_mark(tasks, exact_coverage(tasks, p)) for p in TRUTHS]))
+    unlike = [Case(n, s, UNLIKE, TRUTHS[0]) for n in TASKS for s in (2, 5, 10)]
+    for first in (*CASES[:: len(TRUTHS)], *unlike):
+        found = [coverage(replace(first, truth=p), runs=runs, seed=1) for p in TRUTHS]
+        cells = [_mark(first.tasks, share) for share in found]
+        print(_row(f"{first.tasks} x {first.samples}", first.per_family, first.alike, cells), flush=True)
+
+
+def _row(what: str, family: int, alike: object, cells: list[str]) -> str:
+    return f"| {what} | {family} | {alike} | {' | '.join(cells)} |"
 
 
 def _mark(tasks: int, share: float) -> str:

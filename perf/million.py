@@ -1,6 +1,6 @@
 """A million journalled attempts: python -m perf.million [--attempts 1000000] [--folder DIR].
 
-Writes run folders of an eighth, a half and the whole of so many attempts, with lines as long as those of
+Writes run folders of a quarter, a half and the whole of so many attempts, with lines as long as those of
 real runs of small tasks, summarises each in a process of its own, and prints wall time, processor time
 and peak memory: time should grow in proportion.
 """
@@ -246,7 +246,7 @@ def main() -> None:
         summarise_here(given.summarise)
         return
     with tempfile.TemporaryDirectory(dir=given.folder) as root:
-        for part in (8, 2, 1):
+        for part in (4, 2, 1):
             folder = Path(root) / f"part{part}"
             write_run(folder, given.attempts // part)
             size = sum(path.stat().st_size for path in folder.glob("*.jsonl"))

@@ -6,7 +6,9 @@
 A round is graded when its source judged it by tests that the row brings and that can be run: the reply as
 this tool takes it, or the code where no reply was kept. Where the two verdicts differ, variants are run to
 say why: the code that the source took out of the reply, the prompt's imports in front, one interpreter for
-script and tests. Beside it: how many agree on the code that the source took out, as it is.
+script and tests. Imports that this tool lends a script are taken out again: the sources' harnesses lent none,
+and this is about grading. Beside it: how many agree with them, and on the code that the source took out, as
+it is.
 
 Exit code 1: under 98 % agree, or some trajectory was not replayed in order and within its bounds.
 """
@@ -30,6 +32,7 @@ from evaluator.runs.journal import load_run
 from evaluator.runs.rundata import Trajectory
 from repair.cleaning.caged import Cleaner
 from repair.reply import plain
+from repair.script import Script
 from sandbox.backend import Sandbox
 from sandbox.engine import DockerSandbox
 from sandbox.errors import SandboxError
@@ -51,6 +54,8 @@ class Graded:
     number: int
     script: str | None
     result: RunResult | None
+    lent: str | None = None
+    """The script with the imports that cleaning lent it, where it did."""
 
     @property
     def round(self) -> Round:
@@ -83,9 +88,13 @@ def main() -> int:
             if not each.agrees:
                 print(f"  {_where(each)}: recorded {each.round.verdict}, here {each.verdict}")
                 print(f"    because: {_why(each, sandbox)}")
+        as_cleaned = [_as_cleaned(each, sandbox) for each in graded]
         as_kept = [_as_kept(each, sandbox) for each in graded if each.round.code is not None]
     share = agreed / len(graded) if graded else 0.0
     print(f"{agreed} of {len(graded)} rounds agree ({share:.1%}, target {TARGET:.0%})")
+    lent = sum(each.lent is not None for each in graded)
+    as_cleaned_agreed = sum(each.agrees for each in as_cleaned)
+    print(f"{as_cleaned_agreed} of {len(graded)} agree with the imports that cleaning lent {lent} of them")
     kept = sum(each.agrees for each in as_kept)
     print(f"{kept} of {len(as_kept)} agree on the code that their source took out, with nothing mended")
     fine = share >= TARGET
@@ -117,11 +126,31 @@ def _grade(due: Sequence[tuple[History, int]], sandbox: Sandbox) -> list[Graded]
         def one(item: tuple[History, int]) -> Graded:
             history, number = item
             reply = history.rounds[number].reply
-            script = cleaner.clean(plain(reply.content or ""), required=history.entry_point).code
+            cleaned = cleaner.clean(plain(reply.content or ""), required=history.entry_point)
+            script = without_lent(cleaned)
             result = None if script is None else _run(sandbox, script, history)
-            return Graded(history=history, number=number, script=script, result=result)
+            lent = cleaned.code if script != cleaned.code else None
+            return Graded(history=history, number=number, script=script, result=result, lent=lent)
 
         return list(pool.map(one, due))
+
+
+def without_lent(cleaned: Script) -> str | None:
+    """Give the script without the imports that cleaning put in: it names their lines."""
+    if cleaned.code is None:
+        return None
+    lines = cleaned.code.splitlines(keepends=True)
+    for done in cleaned.edits:
+        for lent in done.detail.split("; ") if done.rule == "missing_imports" else ():
+            lines.remove(f"{lent}\n")
+    return "".join(lines)
+
+
+def _as_cleaned(each: Graded, sandbox: Sandbox) -> Graded:
+    """Grade what cleaning makes of the reply, imports and all."""
+    if each.lent is None:
+        return each
+    return replace(each, script=each.lent, result=_run(sandbox, each.lent, each.history))
 
 
 def _as_kept(each: Graded, sandbox: Sandbox) -> Graded:

@@ -245,7 +245,7 @@ COMPARISON: Final = (
         "points",
         "mean over common tasks of second \u2212 first, in points",
         DIFFERENCE,
-        "Bonett and Price 2012",
+        "Newcombe 1998, method 10",
     ),
     _m(
         "p",

@@ -18,7 +18,7 @@ from scipy.special import stdtr
 from evaluator.runs.records import Basis
 from evaluator.statistics.differences import numbered
 from evaluator.statistics.draws import tables
-from evaluator.statistics.intervals import Floats, Ints, difference_interval
+from evaluator.statistics.intervals import Floats, Ints, cells, difference_interval
 from evaluator.statistics.ledger import Ledger
 from evaluator.statistics.metrics import BASES
 
@@ -126,14 +126,14 @@ def _holm(found: list[Difference]) -> list[Difference]:
 
 
 def _difference(a: Side, b: Side, basis: Basis, measure: str, on: Sequence[str]) -> Iterator[Difference]:
-    cells = _paired(a, b, basis, measure, on)
-    paired = cells.filter(pl.col("n").gt(0) & pl.col("n_b").gt(0)).sort(on)
+    common = _paired(a, b, basis, measure, on)
+    paired = common.filter(pl.col("n").gt(0) & pl.col("n_b").gt(0)).sort(on)
     if not len(paired):
         return
     values = (paired["share_b"] - paired["share"]).to_numpy()
     family = numbered(paired["family"])
-    drawn = int(paired["n"].sum()) + int(paired["n_b"].sum())
-    interval, error = difference_interval(values, family, 2 * len(paired) / drawn)
+    first, second = (cells(paired[f"hits{side}"], paired[f"n{side}"], family) for side in ("", "_b"))
+    interval, error = difference_interval(first, second)
     single = bool((paired["n"] == 1).all() and (paired["n_b"] == 1).all())
     independent = len(set(family.tolist())) == len(paired)
     p, method = _mcnemar(values) if single and independent else _t_test(values, family)
@@ -157,7 +157,7 @@ def _difference(a: Side, b: Side, basis: Basis, measure: str, on: Sequence[str])
         detectable=min(100.0, 100 * _DETECTABLE * error),
         gained=_flipped(paired, values, 1),
         lost=_flipped(paired, values, -1),
-        unpaired=len(cells) - len(paired),
+        unpaired=len(common) - len(paired),
         same_scripts=len(same),
         other_verdicts=same.filter(pl.col("verdict") != pl.col("verdict_right")).height,
     )
@@ -173,6 +173,7 @@ def _paired(a: Side, b: Side, basis: Basis, measure: str, on: Sequence[str]) -> 
             .agg(
                 pl.col("family").first(),
                 n=pl.col(scored).sum().cast(pl.Int64),
+                hits=pl.col(success).filter(scored).sum().cast(pl.Int64),
                 share=pl.col(success).filter(scored).cast(pl.Float64).mean(),
             )
         )

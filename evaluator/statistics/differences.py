@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from evaluator.statistics.intervals import Ints, difference_interval
+from evaluator.statistics.intervals import Ints, cells, difference_interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,14 +31,15 @@ def lift(rows: pl.DataFrame, before: str, after: str) -> Lift:
     rows = rows.filter(pl.col(before).is_not_null() & pl.col(after).is_not_null())
     if not len(rows):
         return NO_LIFT
-    change = pl.col(after).cast(pl.Float64) - pl.col(before).cast(pl.Float64)
-    paired = rows.group_by("cell", maintain_order=True).agg(pl.col("family_no").first(), change=change.mean())
-    values = paired["change"].to_numpy()
-    interval, _ = difference_interval(values, numbered(paired["family_no"]), len(paired) / len(rows))
+    paired = rows.group_by("cell", maintain_order=True).agg(
+        pl.col("family_no").first(), pl.col(before).sum(), pl.col(after).sum(), draws=pl.len()
+    )
+    first, second = (cells(paired[name], paired["draws"], paired["family_no"]) for name in (before, after))
+    interval, _ = difference_interval(first, second)
     gained = rows.filter(pl.col(after) & ~pl.col(before)).height
     lost = rows.filter(~pl.col(after) & pl.col(before)).height
     return Lift(
-        points=100 * round(float(values.mean()), 12),
+        points=100 * round(second.mean - first.mean, 12),
         low=100 * interval.low,
         high=100 * interval.high,
         n=gained - lost,

@@ -125,11 +125,21 @@ def _numbered(draws: pl.DataFrame) -> pl.DataFrame:
 
 
 def _planned(ledger: Ledger) -> pl.DataFrame:
-    rows = (
-        (text(model), text(task), text(template), sample)
-        for model, task, template, sample in ledger.manifest.planned()
-    )
-    return pl.DataFrame(list(rows), schema=_PLANNED, orient="row")
+    manifest = ledger.manifest
+    if manifest.draws:
+        rows = [(text(d.model), text(d.task_id), text(d.template), d.sample) for d in manifest.draws]
+        return pl.DataFrame(rows, schema=_PLANNED, orient="row")
+    # What `Manifest.planned` yields, a column at a time: of a million draws none is ever an object.
+    named = {
+        "model": [text(model.label) for model in manifest.models],
+        "task_id": [text(task.task_id) for task in manifest.tasks],
+        "template": [text(template) for template in manifest.templates],
+        "sample": list(range(manifest.samples)),
+    }
+    first, *others = (pl.DataFrame({name: values}, {name: _PLANNED[name]}) for name, values in named.items())
+    for other in others:
+        first = first.join(other, how="cross")
+    return first
 
 
 def _tasks(ledger: Ledger) -> pl.DataFrame:

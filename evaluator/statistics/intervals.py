@@ -7,14 +7,16 @@ high values, because the usual design effect is far too noisy when few tasks dis
 a bootstrap over tasks, the intervals of high and low rates over 20 or 50 tasks held the truth in 86-91 %
 of runs. `perf/coverage.py` measures what these hold.
 
-Differences get an adjusted Wald interval: two tasks are added, of which one gains and one loses.
+Differences get Newcombe's paired interval: the two rates' own intervals, put together by how much the tasks
+of both go with one another. `perf/differences.py` compares it with others.
 
 Sources: E. B. Wilson, JASA 22 (1927) 209-212 (the interval); L. Kish, Survey Sampling (1965), 5.4 (the
 effective sample size); C. Franco et al., J. Survey Statistics and Methodology 7 (2019) 334-364 (Wilson
-with it does well); J. G. Skellam, J. R. Statist. Soc. B 10 (1948) 257-261 (the beta-binomial); D. Bonett
-and R. Price, J. Educational and Behavioral Statistics 37 (2012) 479-488 (paired differences); E. Miller,
-arXiv:2411.00640 (2024) (clustering in model evaluation); B. Efron and R. Tibshirani, An Introduction to
-the Bootstrap (1993), chapter 13 (ratios).
+with it does well); J. G. Skellam, J. R. Statist. Soc. B 10 (1948) 257-261 (the beta-binomial); R. G.
+Newcombe, Statistics in Medicine 17 (1998) 2635-2650, method 10 (paired differences of single draws); G. Zou
+and A. Donner, Statistics in Medicine 27 (2008) 1693-1702 (the same of any two intervals); E. Miller,
+arXiv:2411.00640 (2024) (clustering in model evaluation); B. Efron and R. Tibshirani, An Introduction to the
+Bootstrap (1993), chapter 13 (ratios).
 """
 
 import math
@@ -36,11 +38,11 @@ _RESAMPLES: Final = 4_000
 _DRAWS: Final = 4_000_000
 _FEWEST_CLUSTERS: Final = 2
 """One cluster says nothing about the spread between clusters."""
-_MANY_CLUSTERS: Final = 20
-_NO_SPREAD: Final = 1e-12
+FEW_CLUSTERS: Final = 20
+NO_SPREAD: Final = 1e-12
 """p(1-p) below this is a rate of 0 or 1, within the rounding of the weights."""
-_CORRELATIONS: Final = np.linspace(0.01, 0.99, 25)
-_PRIOR: Final = (1 - _CORRELATIONS) ** -0.5
+CORRELATIONS: Final = np.linspace(0.01, 0.99, 25)
+PRIOR: Final = (1 - CORRELATIONS) ** -0.5
 """Recorded runs (10 samples of 164 tasks) have about 0.8; a flat prior covers a little less."""
 
 
@@ -119,12 +121,12 @@ def correlation(sample: Cells) -> float:
     drawn, hit = sample.by_family(sample.draws), sample.by_family(sample.hits)
     pairs, times = np.unique(np.column_stack([hit, drawn]), axis=0, return_counts=True)
     rate = (hit.sum() + 0.5) / (drawn.sum() + 1)
-    strength = 1 / _CORRELATIONS - 1
+    strength = 1 / CORRELATIONS - 1
     a, b = (rate * strength)[:, None], ((1 - rate) * strength)[:, None]
     ones, all_of = pairs[:, 0], pairs[:, 1]
     likelihood = (betaln(ones + a, all_of - ones + b) - betaln(a, b)) @ times
-    weight = np.exp(likelihood - likelihood.max()) * _PRIOR
-    return float(weight @ _CORRELATIONS / weight.sum())
+    weight = np.exp(likelihood - likelihood.max()) * PRIOR
+    return float(weight @ CORRELATIONS / weight.sum())
 
 
 def effective_n(sample: Cells) -> float:
@@ -136,7 +138,7 @@ def effective_n(sample: Cells) -> float:
     alone = float(np.sum(1 / sample.draws)) / number**2
     together = float(np.sum(sample.by_family(np.ones(number)) ** 2)) / number**2
     p = sample.mean
-    alike = correlation(sample) if p * (1 - p) > _NO_SPREAD else 1.0
+    alike = correlation(sample) if p * (1 - p) > NO_SPREAD else 1.0
     return 1 / ((1 - alike) * alone + alike * together)
 
 
@@ -145,8 +147,8 @@ def rate_interval(sample: Cells) -> Interval:
     if sample.families < _FEWEST_CLUSTERS:
         return UNKNOWN
     # With few families that hold several draws each, their correlation is little more than a guess.
-    seen = sample.mean * (1 - sample.mean) > _NO_SPREAD
-    guessed = seen and sample.families < _MANY_CLUSTERS and bool((sample.by_family(sample.draws) > 1).any())
+    seen = sample.mean * (1 - sample.mean) > NO_SPREAD
+    guessed = seen and sample.families < FEW_CLUSTERS and bool((sample.by_family(sample.draws) > 1).any())
     quantile = t_quantile(sample.families) if guessed else QUANTILE
     low, high = wilson(sample.mean, effective_n(sample), quantile)
     return Interval(low=low, high=high, method="wilson, clustered")
@@ -163,39 +165,54 @@ def share_interval(values: Floats, family: Ints) -> Interval:
     p = float(np.clip(values.mean(), 0.0, 1.0))
     sums = np.bincount(family, weights=(values - p) / len(values), minlength=families)
     variance = float(sums @ sums) * families / (families - 1)
-    n = p * (1 - p) / variance if variance > _NO_SPREAD else float(families)
+    n = p * (1 - p) / variance if variance > NO_SPREAD else float(families)
     low, high = wilson(p, max(n, float(families) / 2), t_quantile(families))
     return Interval(low=low, high=high, method="wilson, clustered, t")
 
 
-def difference_interval(values: Floats, family: Ints, least: float = 1.0) -> tuple[Interval, float]:
-    """Interval for a mean of paired differences within -1 … 1, one per cell, and its standard error.
+def difference_interval(before: Cells, after: Cells) -> tuple[Interval, float]:
+    """Interval for the mean of `after` less the mean of `before`, cell by cell, and its standard error.
 
-    Two families are added, one that gains and one that loses as much as any did: an adjusted Wald interval.
-    They gain and lose no less than the root of `least`, what one draw is worth: between one draw of a task
-    and all of them. The quantile is Student's t, but for single draws of unrelated tasks, as in the paper.
+    Newcombe's method 10: where single draws of unrelated tasks are compared it is that of the paper. With
+    several draws or families the two intervals are the clustered ones, and the correlation is that of the
+    families' sums, less what half a family that changes as the changing ones do would make of it.
     """
-    families = int(family.max()) + 1
-    if families < _FEWEST_CLUSTERS:
+    if before.families < _FEWEST_CLUSTERS:
         return Interval(low=-1.0, high=1.0, method=UNKNOWN.method), math.inf
-    sums = np.bincount(family, weights=values, minlength=families)
-    sizes = np.bincount(family, minlength=families).astype(np.float64)
-    typical = sizes.mean()
-    size = max(math.sqrt(least), float(np.abs(sums / sizes).max())) * typical
-    sums, sizes = np.append(sums, [size, -size]), np.append(sizes, [typical, typical])
-    centre = float(sums.sum() / sizes.sum())
-    residuals = (sums - centre * sizes) / sizes.sum()
-    error = math.sqrt(float(residuals @ residuals))
-    single = least >= 1 and families == len(values)
-    half = (QUANTILE if single else t_quantile(families)) * error
-    low, high = max(-1.0, centre - half), min(1.0, centre + half)
-    mean = float(values.mean())
-    interval = Interval(
-        low=min(low, mean),
-        high=max(high, mean),
-        method="adjusted Wald" if single else "adjusted Wald, clustered, t",
+    first, second = rate_interval(before), rate_interval(after)
+    together, difference = together_of(before, after), after.mean - before.mean
+    down, up = (
+        math.sqrt(max(0.0, a * a - 2 * together * a * b + b * b))
+        for a, b in (
+            (after.mean - second.low, first.high - before.mean),
+            (second.high - after.mean, before.mean - first.low),
+        )
     )
-    return interval, error
+    low, high = max(-1.0, difference - down), min(1.0, difference + up)
+    single = before.families == len(before.draws) and int(max(before.draws.max(), after.draws.max())) == 1
+    method = "Newcombe, paired" if single else "Newcombe, paired, clustered"
+    return Interval(low=low, high=high, method=method), (high - low) / (2 * QUANTILE)
+
+
+def together_of(before: Cells, after: Cells) -> float:
+    """How much two rates of the same families go together, -1 … 1, cautiously: a little nearer to 0.
+
+    Families that changed as one say that they always do only when they are many.
+    """
+    sides = [each.by_family(each.hits / each.draws - each.mean) for each in (before, after)]
+    product, spread = (
+        float(sides[0] @ sides[1]),
+        math.sqrt(float((sides[0] @ sides[0]) * (sides[1] @ sides[1]))),
+    )
+    if spread <= NO_SPREAD:
+        return 0.0
+    changes = np.abs(before.by_family(after.hits / after.draws - before.hits / before.draws))
+    size = len(before.draws) / before.families
+    least = size / float(np.mean(np.maximum(before.draws, after.draws)))
+    typical = float(changes @ changes) / float(changes.sum()) if changes.any() else least
+    if product > 0:
+        product = max(0.0, product - typical * size / 2)
+    return max(-1.0, min(1.0, product / spread))
 
 
 def ratio_interval(above: Floats, below: Floats, family: Ints) -> tuple[float, float]:

@@ -116,9 +116,9 @@ def groups(run: RunData | Ledger, *, by: str | None = None) -> tuple[Group, ...]
 
 def _groups(ledger: Ledger, by: str | None) -> Iterator[Group]:
     draws, attempts = tables(ledger)
-    if by == "template" and draws["template"].n_unique() == 1:
+    if by and draws[by].n_unique() == 1:
         # The same samples, and so the same numbers.
-        yield from (replace(group, template=draws["template"][0]) for group in groups(ledger))
+        yield from (_part_of_all(group, by, draws[by][0]) for group in groups(ledger))
         return
     keys = ["basis", "model", *([by] if by else [])]
     parts = draws.partition_by(keys, as_dict=True, maintain_order=True)
@@ -127,6 +127,14 @@ def _groups(ledger: Ledger, by: str | None) -> Iterator[Group]:
         members = parts[key]
         theirs = attempts if whole else attempts.join(members.select("sid"), on="sid", how="semi")
         yield group_numbers(ledger, members, theirs, by=by)
+
+
+def _part_of_all(group: Group, by: str, value: str) -> Group:
+    """Give what `group_numbers` says of the only part there is."""
+    if by == "template":
+        return replace(group, template=value)
+    named = replace(group, batch=value) if by == "batch" else group
+    return replace(named, by_calls=(), by_rounds=(), by_tokens=(), repairs=None, control=None)
 
 
 def group_numbers(ledger: Ledger, draws: pl.DataFrame, attempts: pl.DataFrame, *, by: str | None) -> Group:

@@ -74,7 +74,7 @@ def test_no_number_of_a_comparison_is_missing(run: Any) -> None:
 
 def test_rates_have_the_interval_that_the_table_names(row: dict[str, Any]) -> None:
     """What has a low and a high end is said to have an interval, by the method that it names."""
-    methods = {"W": "wilson", "D": "adjusted Wald", "S": "unbiased pass@k, wilson"}
+    methods = {"W": "wilson", "D": "Newcombe", "S": "unbiased pass@k, wilson"}
     for metric in GROUP:
         value: Any = row
         for part in metric.where.split("."):

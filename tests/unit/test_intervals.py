@@ -16,9 +16,13 @@ from evaluator.statistics.intervals import (
     ratio_interval,
     share_interval,
     t_quantile,
+    together_of,
     wilson,
 )
+from perf.batches import differences, rates
 from perf.coverage import CASES, Case, bounds, coverage, exact_coverage
+from perf.differences import CASES as CASES_OF_PAIRS
+from perf.differences import Pairs, bonett_price, measured
 
 FULL = os.environ.get("MENDBENCH_COVERAGE") == "full"
 
@@ -118,42 +122,141 @@ def test_exact_coverage_of_single_draws(tasks: int, truth: float) -> None:
     assert low <= round(exact_coverage(tasks, truth), 2) <= high
 
 
-@pytest.mark.parametrize("case", CASES if FULL else CASES[:132:13], ids=str)
+@pytest.mark.parametrize("case", CASES if FULL else CASES[::13], ids=str)
 def test_simulated_coverage(case: Case) -> None:
     """Several samples per task and tasks in families (all cases with MENDBENCH_COVERAGE=full)."""
-    runs = 8000 if FULL else 600
+    runs = 8000 if FULL else 2000
     low, high = bounds(case.tasks)
     noise = 3 * math.sqrt(0.05 * 0.95 / runs)
 
     assert low - noise <= coverage(case, runs=runs, seed=1) <= high + noise
 
 
-def test_difference_interval_of_single_pairs_is_bonett_and_price() -> None:
-    """Paired binary outcomes: the adjusted Wald interval of the paper."""
-    gained, lost, total = 16, 1, 164
-    values = np.asarray([1.0] * gained + [-1.0] * lost + [0.0] * (total - gained - lost))
-    interval, error = difference_interval(values, np.arange(total))
-    up, down = (gained + 1) / (total + 2), (lost + 1) / (total + 2)
+def pairs(both: int, first: int, second: int, neither: int):
+    """A table of single pairs, as two sides with the same tasks."""
+    total = both + first + second + neither
+    before = [1] * (both + first) + [0] * (second + neither)
+    after = [1] * both + [0] * first + [1] * second + [0] * neither
+    return cells(before, [1] * total, range(total)), cells(after, [1] * total, range(total))
 
-    assert error == pytest.approx(math.sqrt((up + down - (up - down) ** 2) / (total + 2)))
-    assert interval.low == pytest.approx(up - down - stats.norm.ppf(0.975) * error)
-    assert 100 * interval.low == pytest.approx(4.2, abs=0.3)
-    assert 100 * interval.high == pytest.approx(13.8, abs=0.3)
+
+@pytest.mark.parametrize(
+    ("table", "low", "high"),
+    [((14, 0, 5, 22), 0.011, 0.226), ((1, 7, 1, 12), -0.507, -0.026)],
+    ids=["Altman et al. 2000, table 6.2", "Bentur et al. 2009, in Fagerland et al. 2014"],
+)
+def test_difference_interval_equals_worked_examples(table: tuple[int, ...], low: float, high: float) -> None:
+    """Newcombe's method 10, as textbooks work it out."""
+    interval, _ = difference_interval(*pairs(*table))
+
+    assert (interval.low, interval.high) == pytest.approx((low, high), abs=0.0006)
+    assert interval.method == "Newcombe, paired"
+
+
+@pytest.mark.parametrize("table", [(131, 1, 16, 16), (3, 9, 8, 0), (5, 0, 0, 6), (0, 4, 5, 2), (20, 0, 0, 0)])
+def test_difference_interval_of_single_pairs_is_newcombes(table: tuple[int, int, int, int]) -> None:
+    """The formula of the paper, written for the four counts of a table."""
+    both, lost, gained, neither = table
+    n, (p, q) = sum(table), ((both + lost) / sum(table), (both + gained) / sum(table))
+    (l1, u1), (l2, u2) = (stats.binomtest(round(x * n), n).proportion_ci(0.95, "wilson") for x in (p, q))
+    margins = (both + lost) * (gained + neither) * (both + gained) * (lost + neither)
+    above = both * neither - lost * gained
+    phi = (max(above - n / 2, 0) if above > 0 else above) / math.sqrt(margins) if margins else 0.0
+    low = q - p - math.sqrt((q - l2) ** 2 - 2 * phi * (q - l2) * (u1 - p) + (u1 - p) ** 2)
+    high = q - p + math.sqrt((u2 - q) ** 2 - 2 * phi * (u2 - q) * (p - l1) + (p - l1) ** 2)
+
+    interval, _ = difference_interval(*pairs(*table))
+
+    assert (interval.low, interval.high) == pytest.approx((max(-1, low), min(1, high)), abs=1e-6)
 
 
 def test_no_difference_still_has_an_interval() -> None:
     """Where no task differs the interval is what so few tasks leave open, not a point."""
-    interval, _ = difference_interval(np.zeros(15), np.arange(15))
+    interval, _ = difference_interval(*pairs(8, 0, 0, 7))
 
-    assert -0.3 < interval.low < 0 < interval.high < 0.3
+    assert -0.2 < interval.low < -0.05
+    assert 0.05 < interval.high < 0.2
 
 
 def test_several_draws_narrow_a_difference() -> None:
-    """Where each task was drawn ten times, one more gain and one more loss weigh less."""
-    narrow, _ = difference_interval(np.zeros(15), np.arange(15), least=0.1)
-    wide, _ = difference_interval(np.zeros(15), np.arange(15))
+    """Where each task was drawn ten times, and none changed, less is left open."""
+    many = cells([10] * 8 + [0] * 7, [10] * 15, range(15))
+    narrow, _ = difference_interval(many, many)
+    wide, _ = difference_interval(*pairs(8, 0, 0, 7))
 
-    assert narrow.high < wide.high / 2.5
+    assert 0 < narrow.high < wide.high
+    assert narrow.method == "Newcombe, paired, clustered"
+
+
+def test_tasks_that_are_hard_for_both_narrow_a_difference() -> None:
+    """Two sides that find the same tasks hard are told apart better than two that do not."""
+    hits = np.asarray([5, 5, 4, 4, 1, 1, 0, 0] * 5)
+    first, same, other = (
+        cells(each, [5] * 40, range(40)) for each in (hits, np.clip(hits + 1, 0, 5), hits[::-1])
+    )
+
+    assert together_of(first, same) > 0.9 > -0.9 > together_of(first, other)
+    narrow, wide = (difference_interval(first, each)[1] for each in (same, other))
+    assert narrow < wide / 2
+
+
+def test_families_widen_a_difference() -> None:
+    """Tasks that change together are fewer facts than tasks that change alone."""
+    before, after = [int(task % 8 < 3) for task in range(32)], [int(task % 8 < 5) for task in range(32)]
+    apart, tied = (
+        difference_interval(cells(before, [1] * 32, names), cells(after, [1] * 32, names))[1]
+        for names in (range(32), [task % 8 for task in range(32)])
+    )
+
+    assert tied > 1.5 * apart
+
+
+def test_twins_count_once_in_a_difference() -> None:
+    """Two tasks of a family that always do the same are worth one."""
+    table = pairs(9, 2, 7, 12)
+    once = difference_interval(*table)[0]
+    twice = difference_interval(
+        *(
+            cells(np.repeat(side.hits, 2), np.repeat(side.draws, 2), np.repeat(side.family, 2))
+            for side in table
+        )
+    )[0]
+
+    assert (twice.low, twice.high) == pytest.approx((once.low, once.high), abs=0.015)
+
+
+@pytest.mark.parametrize("samples", [1, 4])
+@pytest.mark.parametrize("tasks", [12, 30])
+def test_many_runs_at_once_are_as_one_by_one(samples: int, tasks: int) -> None:
+    """What the simulations measure are the intervals that reports show."""
+    generator = np.random.default_rng(8)
+    before = generator.binomial(samples, generator.beta(0.5, 0.5, (40, tasks)))
+    after = np.maximum(before, generator.binomial(samples, 0.2, (40, tasks)))
+    before[0], after[0], after[1] = 0, 0, before[1]
+    drawn = [samples] * tasks
+    family = np.arange(tasks) // 2
+
+    rate, found = rates(before, samples, 1), differences(before, after, samples)
+    tied = rates(before[:, ::2] + before[:, 1::2], samples, 2)
+    for run in range(40):
+        first, second = (cells(each[run], drawn, range(tasks)) for each in (before, after))
+        one = rate_interval(first), difference_interval(first, second)[0]
+        assert (rate[0][run], rate[1][run]) == pytest.approx((one[0].low, one[0].high), abs=1e-9)
+        assert (found[0][run], found[1][run]) == pytest.approx((one[1].low, one[1].high), abs=1e-9)
+        pair = rate_interval(cells(before[run], drawn, family))
+        assert (tied[0][run], tied[1][run]) == pytest.approx((pair.low, pair.high), abs=1e-9)
+
+
+@pytest.mark.parametrize("case", [CASES_OF_PAIRS[2], CASES_OF_PAIRS[3], CASES_OF_PAIRS[17]], ids=str)
+@pytest.mark.parametrize("tasks", [20, 50, 164])
+@pytest.mark.parametrize("samples", [1, 5])
+def test_simulated_coverage_of_differences(case: Pairs, tasks: int, samples: int) -> None:
+    """Repair and pairs of models with lifts of 10 and 30 points (`python -m perf.differences`: all cases)."""
+    low, high = bounds(tasks)
+    held, width = measured(differences, case, tasks, samples, runs=1500)
+
+    assert low - 0.017 <= held <= high + 0.017
+    assert width < measured(bonett_price, case, tasks, samples, runs=1500)[1]
 
 
 def test_the_interval_of_shares_has_the_spread_of_the_tasks() -> None:

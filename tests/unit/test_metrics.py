@@ -1,13 +1,23 @@
 """Numbers of synthetic runs whose right values are known."""
 
 import math
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any
 
+import polars as pl
 import pytest
 
 from evaluator.runs.results import outcome, samples, succeeded
-from evaluator.statistics.metrics import Group, groups, leaderboard, pass_at_k, why_unranked
+from evaluator.statistics.draws import tables
+from evaluator.statistics.ledger import ledger_of
+from evaluator.statistics.metrics import (
+    Group,
+    group_numbers,
+    groups,
+    leaderboard,
+    pass_at_k,
+    why_unranked,
+)
 from repair.llm import Arm, CallKind
 from repair.outcome import Verdict
 from sandbox.types import Level, TestOutcome, TestRecord
@@ -598,3 +608,18 @@ def test_no_control_arm_is_no_control(builder: Any) -> None:
     builder.sample("m", "b/a", [F, P])
 
     assert only_group(builder).control is None
+
+
+@pytest.mark.parametrize("by", ["batch", "template", "level"])
+def test_the_only_part_is_computed_as_any_other(builder: Any, by: str) -> None:
+    """Where a run has one batch, template or level the numbers are taken over, and are those of that part."""
+    for model, task in product("mn", "tuv"):
+        builder.sample(model, f"b/{task}", [F, P] if task == "t" else [P])
+    ledger = ledger_of(builder.build())
+    draws, attempts = tables(ledger)
+    of_model = {
+        model: (draws.filter(pl.col("model") == model), attempts.filter(pl.col("model") == model))
+        for model in "mn"
+    }
+
+    assert groups(ledger, by=by) == tuple(group_numbers(ledger, *of_model[model], by=by) for model in "mn")

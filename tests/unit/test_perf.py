@@ -9,8 +9,10 @@ from perf.crossing import Crossing
 from perf.kills import Aftermath
 from perf.latency import Latencies, WrongVerdictError, timed
 from perf.payload import RIGHT, WRONG
+from perf.replay_real import without_lent
 from perf.saturated import Window
 from perf.ways import Fork, Name, NoVerdictError, Subprocess
+from repair.cleaning.clean import Asked, clean_reply
 
 NONE = cpu.Spent(total=0.1, own=0.005, dockerd=0.0, containerd=0.0, containers=0.05, rest=0.045)
 
@@ -173,3 +175,18 @@ def test_a_payload_that_cannot_be_collected_is_no_verdict():
 
     with pytest.raises(NoVerdictError, match="ended with 2"):
         Subprocess().attempt(replace(RIGHT, tests="import nothing_of_that_name\n"))
+
+
+@pytest.mark.parametrize(
+    ("code", "lends"),
+    [
+        ('"""Doc."""\nimport re\n\ndef f(x: List[int]) -> float:\n    return math.sqrt(sum(x))\n', True),
+        ("import math\n\ndef f(x):\n    return math.sqrt(x)\n", False),
+    ],
+)
+def test_recorded_replies_are_graded_without_lent_imports(code, lends):
+    """What cleaning put in front is taken out again, and nothing else."""
+    cleaned = clean_reply(f"```python\n{code}```\n", asked=Asked(required=("f",)))
+
+    assert (cleaned.code != code) is lends
+    assert without_lent(cleaned) == code

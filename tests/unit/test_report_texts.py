@@ -130,7 +130,7 @@ def test_a_terminal_gets_a_table(demo_run: RunData) -> None:
     """Rank, rates with intervals, lift, and the level of grading."""
     text = printed(demo_run, terminal=True)
 
-    assert re.search(r"1 +demo-steady-7b +47 % \[25, 70\] +87 % \[62, 96\] +\+40 \[\+7, \+63\]", text)
+    assert re.search(r"1 +demo-steady-7b +47 % \[25, 70\] +87 % \[62, 96\] +\+40 \[\+9, \+62\]", text)
     assert "grading level: shared" in text
 
 
@@ -247,7 +247,7 @@ def test_markdown_shows_the_same_numbers(demo_run: RunData) -> None:
     """The leaderboard of the Markdown report is the one of the terminal."""
     text = markdown_report(demo_run)
 
-    assert "| 1 | demo-steady-7b | 47 % [25, 70] | 87 % [62, 96] | +40 [+7, +63] | 13/15 |" in text
+    assert "| 1 | demo-steady-7b | 47 % [25, 70] | 87 % [62, 96] | +40 [+9, +62] | 13/15 |" in text
 
 
 def test_junit_is_xml_with_the_right_counts(demo_run: RunData) -> None:
