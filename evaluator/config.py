@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from evaluator.errors import ConfigProblem
+from repair.attempt import LoopConfig, Style
 from repair.feedback import Policy
 from repair.llm import Sampling
-from repair.loop import LoopConfig, Style
 from sandbox.types import DEFAULT_LEVEL, PROFILES, Level
 
 DEFAULT_FILE = "bench.toml"

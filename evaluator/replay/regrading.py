@@ -13,8 +13,9 @@ from typing import Final
 from evaluator.running.sample import RECORDING_ENDED, Notes, SampleSpec, Tools, fingerprint, finish, stages
 from evaluator.runs.records import AttemptRecord, CompletionRecord
 from evaluator.runs.remember import completion_of
+from repair.attempt import Attempt, LoopConfig, Start, Stop
 from repair.llm import Arm, CallId, Completion, Request, Sampling
-from repair.loop import Attempt, LoopConfig, Start, Stop, next_call, run_loop
+from repair.loop import next_call, run_loop
 from repair.script import Script
 
 CENSORED: Final = "censored"

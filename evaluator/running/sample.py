@@ -10,9 +10,10 @@ from evaluator.runs.journal import now
 from evaluator.runs.records import AttemptRecord, ModelEntry, ScriptRecord
 from prompts.render import Template, render
 from prompts.tasks import Task
+from repair.attempt import Attempt, LoopConfig, Stages, Start
 from repair.errors import NotRecorded
 from repair.llm import Arm, CallId, CallKind, Completion, Message, Request, Sampling
-from repair.loop import Attempt, LoopConfig, Stages, Start, run_loop
+from repair.loop import run_loop
 from repair.outcome import Verdict
 from repair.script import Script
 from sandbox.errors import SandboxError

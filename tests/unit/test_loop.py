@@ -2,10 +2,11 @@
 
 import pytest
 
+from repair.attempt import LoopConfig, Stages, Start, Stop
 from repair.errors import AuthFailed, ContextOverflow, Transient
 from repair.feedback import Policy
 from repair.llm import CallId, Completion, Message, Sampling
-from repair.loop import LoopConfig, Stages, Start, Stop, run_loop
+from repair.loop import run_loop
 from repair.outcome import Verdict
 from repair.script import CleanOutcome, Script
 from sandbox.errors import SandboxError

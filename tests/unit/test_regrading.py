@@ -12,9 +12,9 @@ from evaluator.runs.remember import Known, RememberingLLM, RememberingSandbox
 from evaluator.runs.rundata import trajectories
 from prompts.render import load_template
 from prompts.tasks import Task
+from repair.attempt import LoopConfig
 from repair.errors import NotRecorded
 from repair.llm import Arm, Completion, Sampling
-from repair.loop import LoopConfig
 from repair.script import CleanOutcome, Script
 from sandbox.fake import IMAGE, FakeSandbox, fake_result
 

@@ -1,0 +1,45 @@
+"""What the next call says: a function of the attempts so far. The only place where prompts are built."""
+
+from repair import cleanup
+from repair.attempt import Attempt, LoopConfig, Start
+from repair.feedback import Policy, render
+from repair.llm import CallKind, Message
+
+_REPLY_CHARS = 16_000
+"""A longer reply is not sent back whole: its script stands for it."""
+
+
+def messages(
+    start: Start, kind: CallKind, before: list[Attempt], config: LoopConfig, limit: int
+) -> tuple[tuple[Message, ...], str]:
+    """Give the messages of the next call, and what of them is feedback."""
+    if kind in {CallKind.FIRST, CallKind.FRESH} or config.policy is Policy.NONE:
+        return start.messages, ""
+    last = answered(before)
+    if kind is CallKind.CLEANUP and last.shown is not None:
+        text = cleanup.request_text(last.script, last.shown)
+        return (Message(role="user", content=text),), text
+    if kind is CallKind.LENGTH:
+        return last.request.messages, ""
+    feedback = render(last.verdict, last.script, last.shown, config.policy, limit=limit).text
+    thread = start.messages if config.style == "fresh" else _thread(before)
+    said = Message(role="assistant", content=_as_said(last))
+    return (*thread, said, Message(role="user", content=feedback)), feedback
+
+
+def answered(before: list[Attempt]) -> Attempt:
+    """Give the last attempt that the model answered: what a conversation can go on from."""
+    return next(attempt for attempt in reversed(before) if attempt.completion is not None)
+
+
+def _thread(before: list[Attempt]) -> tuple[Message, ...]:
+    """The conversation so far; clean-up is none of it, what came of it stands for the model's last word."""
+    return answered([each for each in before if each.kind is not CallKind.CLEANUP]).request.messages
+
+
+def _as_said(attempt: Attempt) -> str:
+    text = attempt.completion.text if attempt.completion else ""
+    if len(text) > _REPLY_CHARS or attempt.kind is CallKind.CLEANUP:
+        text = f"```python\n{attempt.script.code or text[:_REPLY_CHARS]}\n```"
+    # Some servers refuse an empty message.
+    return text if text.strip() else "(empty reply)"
