@@ -99,6 +99,8 @@ class RepairSection(_Section):
     style: Style = "chat"
     cleanup: bool = False
     """Whether the model may mend the form of what no rule can parse."""
+    control: bool | None = None
+    """Whether fresh draws are made for what repair spends; None: where replies to them are recorded."""
 
 
 class HostSection(_Section):

@@ -29,6 +29,8 @@ class Stop(StrEnum):
     TOKENS = "tokens"
     SECONDS = "seconds"
     STUCK = "stuck"
+    BUDGET = "budget"
+    """The control arm has spent what repair did."""
     CONTEXT = "context"
     """The conversation does not fit the model's context any more."""
     LLM_ERROR = "llm_error"

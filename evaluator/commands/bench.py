@@ -32,6 +32,7 @@ from evaluator.runs.records import Manifest
 from evaluator.runs.rundata import RunData
 from evaluator.safe_text import one_line
 from repair.feedback import Policy
+from repair.llm import Arm
 from sandbox.errors import MendError
 from sandbox.types import GRADED
 
@@ -58,7 +59,7 @@ def config_flags(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
             "max_tokens": values["max_tokens"],
             "seed": values["seed"],
         },
-        "repair": {key: values[key] for key in ("repairs", "policy", "style", "cleanup")},
+        "repair": {key: values[key] for key in ("repairs", "policy", "style", "cleanup", "control")},
         "sandbox": {"slots": values["slots"], "runtime": values["runtime"], "grading": values["grading"]},
     }
 
@@ -84,6 +85,12 @@ def config_flags(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 @click.option("--style", type=click.Choice(["chat", "fresh"]), help="How repairs are asked for.")
 @click.option(
     "--cleanup/--no-cleanup", default=None, help="Let the model mend the form of what cannot be parsed, once."
+)
+@click.option(
+    "--control/--no-control",
+    default=None,
+    help="Also draw afresh, for as many calls and tokens as repair took: what is it worth against asking "
+    "again? (default: only in the recorded demo)",
 )
 @click.option("--holdout", type=click.Choice(["passed", "always"]), help="When the holdout runs.")
 @click.option(
@@ -187,6 +194,7 @@ def print_plan(plan: Plan) -> None:
         f"samples    {_draws(plan)}",
         f"in force   {_in_force(plan)}",
         f"calls      {plan.samples} to {plan.most_calls}",
+        _control(plan),
         "           (repairs, and at most one each of the kinds length, format, fresh, cleanup)",
     ]
     click.echo("\n".join(line for line in lines if line))
@@ -196,6 +204,14 @@ def _draws(plan: Plan) -> str:
     if plan.draws:
         return f"{plan.samples} recorded histories, one sample each"
     return f"{plan.config.bench.samples} per task, template and model: {plan.samples} in all"
+
+
+def _control(plan: Plan) -> str:
+    if not plan.control:
+        return ""
+    return (
+        f"control    as many again, and up to {plan.most_draws} while they take fewer tokens than repair"
+    )
 
 
 def _note(plan: Plan) -> str:
@@ -283,7 +299,7 @@ def conclude(
         written = write_reports(run, folder)
         final_table(run, Console())
         _say(errors, "reports: " + ", ".join(str(path) for path in written))
-    reasons = Counter(attempt.error for attempt in run.attempts if attempt.unscored)
+    reasons = Counter(a.error for a in run.attempts if a.unscored and a.arm is Arm.REPAIR)
     for why, count in reasons.most_common(1):
         _say(
             errors,

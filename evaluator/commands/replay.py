@@ -34,6 +34,7 @@ _NOT_ASKED: Final = {
     "max_tokens": None,
     "fail_under": None,
     "runtime": None,
+    "control": False,
     "cleanup": False,
 }
 """Flags of `bench` that mean nothing here."""

@@ -71,6 +71,9 @@ def demo_plan(config: Config, stack: ExitStack) -> Plan:
     ]
     # The port differs from run to run; the replies are what the server is.
     server_id = f"recorded:{recordings_sha256(recordings)[:16]}"
+    if config.repair.control is None:
+        repair = config.repair.model_copy(update={"control": True})
+        config = config.model_copy(update={"repair": repair})
     return make_plan(config, models, recorded_demo=True, server_id=server_id)
 
 

@@ -12,6 +12,7 @@ import structlog
 from evaluator.config import api_key
 from evaluator.errors import RunIncompatible
 from evaluator.jobs import JobMaker
+from evaluator.running.control import budget_of, run_control
 from evaluator.running.plan import Plan, PlannedModel
 from evaluator.running.progress import Watcher
 from evaluator.running.sample import Cleaning, SampleSpec, Tools, fingerprint, run_sample
@@ -194,13 +195,19 @@ class _Runner:
     def run_one(self, spec: SampleSpec) -> None:
         """Run one sample to its end."""
         started = time.monotonic()
-        last: AttemptRecord | None = None
-        for record in run_sample(spec, self._tools[spec.model.label]):
-            last = record
-            self._write(record)
-            self._watcher.attempt(record)
-        if last is not None:
-            self._watcher.sample(spec, last, time.monotonic() - started)
+        tools = self._tools[spec.model.label]
+        repaired = [self._noted(record) for record in run_sample(spec, tools)]
+        budget = budget_of(repaired, self._known.completion) if self._plan.control else None
+        if budget is not None:
+            for record in run_control(spec, tools, budget):
+                self._noted(record)
+        if repaired:
+            self._watcher.sample(spec, repaired[-1], time.monotonic() - started)
+
+    def _noted(self, record: AttemptRecord) -> AttemptRecord:
+        self._write(record)
+        self._watcher.attempt(record)
+        return record
 
     def _write(self, record: AttemptRecord) -> None:
         written = self._written.setdefault(record.sample_key, {})

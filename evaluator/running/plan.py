@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from evaluator.config import Config, ModelSection
 from evaluator.errors import RunIncompatible, UsageProblem
+from evaluator.running.control import DRAWS_PER_CALL
 from evaluator.running.sample import SampleSpec
 from evaluator.runs.records import Draw, Manifest, ModelEntry
 from evaluator.servers.find import display_url, normalise_base_url
@@ -44,8 +45,18 @@ class Plan:
         return len(self.tasks) * len(self.templates) * self.config.bench.samples * len(self.models)
 
     @property
+    def control(self) -> bool:
+        """Whether there is a control arm."""
+        return bool(self.config.repair.control)
+
+    @property
+    def most_draws(self) -> int:
+        """Upper bound of the calls of the control arm."""
+        return self.control * DRAWS_PER_CALL * self.most_calls
+
+    @property
     def most_calls(self) -> int:
-        """Upper bound of the calls to models."""
+        """Upper bound of the calls of the repair arm."""
         section = self.config.repair
         # Besides repairs there is at most one call each of the kinds length, format, fresh and cleanup.
         per_sample = min(section.calls, 1 + section.repairs + 3 + section.cleanup) if section.repairs else 1

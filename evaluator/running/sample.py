@@ -86,6 +86,10 @@ class Notes:
     reused: list[Reused] = field(default_factory=list)
     recording_ended: bool = False
 
+    def forget(self) -> None:
+        """Be ready for the next attempt."""
+        self.completion_key, self.shown_key, self.reused = None, None, []
+
 
 def run_sample(spec: SampleSpec, tools: Tools) -> Iterator[AttemptRecord]:
     """Yield the records of one sample's attempts, each as soon as its verdict is known.
@@ -96,9 +100,9 @@ def run_sample(spec: SampleSpec, tools: Tools) -> Iterator[AttemptRecord]:
         EngineGone: nothing can be run any more.
     """
     notes = Notes()
-    for attempt in run_loop(_start(spec, tools), stages(spec, tools, notes), tools.loop):
+    for attempt in run_loop(start_of(spec, tools), stages(spec, tools, notes), tools.loop):
         yield finish(attempt, spec, tools, notes)
-        notes.completion_key, notes.shown_key, notes.reused = None, None, []
+        notes.forget()
 
 
 def first_messages(template: Template, task: Task, system: str | None) -> tuple[Message, ...]:
@@ -110,7 +114,8 @@ def first_messages(template: Template, task: Task, system: str | None) -> tuple[
     return (Message(role="system", content=system), *rest)
 
 
-def _start(spec: SampleSpec, tools: Tools) -> Start:
+def start_of(spec: SampleSpec, tools: Tools) -> Start:
+    """Say where a sample begins: its first call."""
     messages = first_messages(spec.template, spec.task, tools.system)
     call = CallId(
         task_id=spec.task.task_id, template=spec.template.name, sample=spec.sample, arm=spec.arm, call_no=0

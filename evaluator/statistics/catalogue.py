@@ -221,6 +221,12 @@ GROUP: Final = (
         WILSON,
     ),
     _m("controls", "control.samples", "scored samples that have a trajectory of the control arm"),
+    _m("control draws", "control.draws", "calls of the control arm on them"),
+    _m(
+        "tokens of the control",
+        "control.tokens",
+        "prompt and completion tokens of those; a lower bound where usage is missing",
+    ),
     _m(
         "asking again, equal calls",
         "control.by_calls",
