@@ -209,9 +209,7 @@ def _draws(plan: Plan) -> str:
 def _control(plan: Plan) -> str:
     if not plan.control:
         return ""
-    return (
-        f"control    as many again, and up to {plan.most_draws} while they take fewer tokens than repair"
-    )
+    return f"control    as many again, and up to {plan.most_draws} while they take fewer tokens than repair"
 
 
 def _note(plan: Plan) -> str:
