@@ -71,6 +71,8 @@ class Attempt:
     feedback: str = ""
     stop: Stop | None = None
     error: str = ""
+    taken_back: bool = False
+    """Whether the script breaks a shown test that the one held passes: then that one stands."""
 
     @property
     def kind(self) -> CallKind:

@@ -1,8 +1,11 @@
 """What the next call says: a function of the attempts so far. The only place where prompts are built."""
 
+from collections.abc import Sequence
+
 from repair import cleanup
 from repair.attempt import Attempt, LoopConfig, Start
-from repair.feedback import Policy, render
+from repair.best import broken, held
+from repair.feedback import Policy, TakenBack, render
 from repair.llm import CallKind, Message
 
 _REPLY_CHARS = 16_000
@@ -21,15 +24,25 @@ def messages(
         return (Message(role="user", content=text),), text
     if kind is CallKind.LENGTH:
         return last.request.messages, ""
-    feedback = render(last.verdict, last.script, last.shown, config.policy, limit=limit).text
-    thread = start.messages if config.style == "fresh" else _thread(before)
-    said = Message(role="assistant", content=_as_said(last))
+    base, undone = _base(before)
+    feedback = render(base.verdict, base.script, base.shown, config.policy, limit=limit, undone=undone).text
+    thread = start.messages if config.style == "fresh" else _thread(before[: before.index(base) + 1])
+    said = Message(role="assistant", content=_as_said(base))
     return (*thread, said, Message(role="user", content=feedback)), feedback
 
 
-def answered(before: list[Attempt]) -> Attempt:
+def answered(before: Sequence[Attempt]) -> Attempt:
     """Give the last attempt that the model answered: what a conversation can go on from."""
     return next(attempt for attempt in reversed(before) if attempt.completion is not None)
+
+
+def _base(before: list[Attempt]) -> tuple[Attempt, TakenBack | None]:
+    """Give the attempt to build on: the last one, or the one that is held where the last is taken back."""
+    last, best = answered(before), held(before)
+    if not last.taken_back or best is None:
+        return last, None
+    changes = sum(attempt.taken_back for attempt in before[before.index(best) :])
+    return best, TakenBack(changes=changes, tests=broken(best, last))
 
 
 def _thread(before: list[Attempt]) -> tuple[Message, ...]:

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from repair import cleanup
 from repair.attempt import NO_ROOM, Attempt, LoopConfig, Stages, Start, Stop, judged, unanswered
+from repair.best import placed
 from repair.conversation import answered, messages
 from repair.errors import ContextOverflow, LLMError, ServerFatal
 from repair.feedback import MAX_CHARS
@@ -27,7 +28,7 @@ def run_loop(start: Start, stages: Stages, config: LoopConfig) -> Iterator[Attem
     attempts: list[Attempt] = []
     kind: CallKind | Stop = CallKind.FIRST
     while not isinstance(kind, Stop):
-        attempt = _attempt(start, kind, attempts, stages, config)
+        attempt = placed(attempts, _attempt(start, kind, attempts, stages, config))
         kind = next_call([*attempts, attempt], config)
         attempts.append(replace(attempt, stop=kind if isinstance(kind, Stop) else None))
         yield attempts[-1]

@@ -14,6 +14,7 @@ from evaluator.running.sample import RECORDING_ENDED, Notes, SampleSpec, Tools, 
 from evaluator.runs.records import AttemptRecord, CompletionRecord
 from evaluator.runs.remember import completion_of
 from repair.attempt import Attempt, LoopConfig, Start, Stop
+from repair.best import placed
 from repair.llm import Arm, CallId, Completion, Request, Sampling
 from repair.loop import next_call, run_loop
 from repair.script import Script
@@ -74,7 +75,7 @@ def regrade_sample(spec: SampleSpec, saved: Sequence[Saved], tools: Tools) -> It
             yield Regraded(before=each.attempt, after=None)
             continue
         notes = Notes(recording_ended=each.attempt.stop == RECORDING_ENDED)
-        attempts.append(_judged(each, spec, tools, notes))
+        attempts.append(placed(attempts, _judged(each, spec, tools, notes)))
         stop, censored = _what_follows(attempts, each.attempt, tools.loop, last=number == len(saved) - 1)
         record = finish(replace(attempts[-1], stop=stop), spec, tools, notes)
         if censored:

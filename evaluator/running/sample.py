@@ -210,6 +210,7 @@ def _record(attempt: Attempt, spec: SampleSpec, tools: Tools, notes: Notes) -> A
         feedback=attempt.feedback,
         stop=RECORDING_ENDED if notes.recording_ended else attempt.stop,
         error=attempt.error,
+        taken_back=attempt.taken_back,
     )
 
 
@@ -238,6 +239,7 @@ def fingerprint(record: AttemptRecord) -> tuple[object, ...]:
         _outcomes(record.shown),
         _outcomes(record.holdout),
         record.stop,
+        record.taken_back,
     )
 
 

@@ -134,6 +134,8 @@ class AttemptRecord(_CallRecord):
     """What the model was told for this call beyond the first prompt."""
     stop: str | None = None
     """Why no call follows this attempt; None where one does."""
+    taken_back: bool = False
+    """Whether the script breaks a shown test that the one held before passes: then that one still stands."""
     error: str = ""
     """What failed, where the verdict is a failure of ours."""
 

@@ -197,7 +197,7 @@ GROUP: Final = (
     _m(
         "regressions",
         "repairs.regressions",
-        "scripts that fail a shown test which the script before passed / scripts that replaced another",
+        "scripts that fail a shown test which the one held then passes, and are taken back / scripts that came after another",
         WILSON,
         "test anchors of AlphaCodium, arXiv:2401.08500",
     ),
@@ -210,10 +210,10 @@ GROUP: Final = (
     _m(
         "no-op",
         "repairs.no_op",
-        "scripts equal (syntax tree) to the one before / scripts that replaced another",
+        "scripts equal (syntax tree) to the one held then / scripts that came after another",
         WILSON,
     ),
-    _m("cycles", "repairs.cycles", "scripts equal to any before / scripts that replaced another", WILSON),
+    _m("cycles", "repairs.cycles", "scripts equal to any before / scripts that came after another", WILSON),
     _m(
         "false rejects",
         "repairs.false_rejects",

@@ -47,6 +47,7 @@ _ATTEMPT: Final = pl.Struct(
         "shown": _SHOWN,
         "holdout": pl.Struct({"wall_s": pl.Float64}),
         "has_holdout": pl.Boolean,
+        "taken_back": pl.Boolean,
         "flags": pl.List(pl.String),
         "suspicious": pl.List(pl.String),
     }
@@ -210,6 +211,10 @@ def _derived() -> list[pl.Expr]:
         pl.col("kind").is_in([str(CallKind.REPAIR), str(CallKind.FRESH)]).alias("round"),
         pl.col("completion").is_not_null().alias("replied"),
         (script.field("outcome") != str(CleanOutcome.NO_CODE)).alias("has_code"),
+        (
+            (script.field("outcome") != str(CleanOutcome.NO_CODE))
+            & ~pl.col("taken_back").fill_null(value=False)
+        ).alias("holds"),
         pl.when(syntax == "").then(script.field("sha256")).otherwise(syntax).hash().alias("mark"),
         script.field("outcome").alias("cleaned"),
         script.field("edits")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from repair.feedback import MAX_CHARS, Policy, render
+from repair.feedback import MAX_CHARS, Policy, TakenBack, render
 from repair.outcome import Verdict
 from repair.script import CleanOutcome, Script
 from sandbox.types import (
@@ -86,7 +86,8 @@ def test_signature_takes_the_shown_run_alone():
     """There is no way to hand the holdout to the renderer: its inputs are named and few."""
     names = list(inspect.signature(render).parameters)
 
-    assert names == ["verdict", "script", "shown", "policy", "limit"]
+    assert names == ["verdict", "script", "shown", "policy", "limit", "undone"]
+    assert list(TakenBack.__slots__) == ["changes", "tests"]
 
 
 def test_syntax_error_shows_the_interpreters_words():

@@ -45,6 +45,8 @@ def everything(builder: Any) -> RunData:
         for one, exc in zip(TestOutcome, ("", "NameError", "OSError", "", "", "", "", ""), strict=False)
     )
     builder.sample("m", "d/tests", [{"verdict": F, "tests": tests, "flags": ("reply_truncated",)}, P])
+    back = {"verdict": P, "taken_back": True}
+    builder.sample("m", "d/back", [F, back, {"verdict": F, "taken_back": True}, Verdict.NO_CODE])
     builder.sample("m", "d/lost", [{"verdict": P, "holdout_verdict": RunVerdict.SANDBOX_ERROR}])
     builder.sample("m", "d/not-run", [{"verdict": P, "holdout_verdict": None, "holdout": None}])
     builder.sample("m", "d/large", [{"verdict": P, "code": "x = 1\n" * 20_000, "finish_reason": "length"}])

@@ -453,6 +453,40 @@ def test_regressions_are_tests_that_passed_before(builder: Any) -> None:
     assert (rate.n, rate.N) == (3, 5)
 
 
+def taken_back(call: dict[str, Any]) -> dict[str, Any]:
+    """The same call, whose script does not replace the one held."""
+    return {**call, "taken_back": True}
+
+
+def test_a_script_that_was_taken_back_is_not_held(builder: Any) -> None:
+    """The one before stands, also in the curve, over further replies; what broke is counted all the same."""
+    half, other = three_tests(F, "a"), three_tests(F, "b")
+    builder.sample("m", "b/a", [{**half, "verdict": P}, taken_back(other), NO_CODE])
+    builder.sample("m", "b/b", [half, taken_back({**other, "verdict": P})])
+    builder.sample("m", "b/c", [half, taken_back(other), three_tests(P, "a", "b", "c")])
+
+    group = only_group(builder)
+
+    assert [point.rate.n for point in group.by_calls] == [1, 1, 2]
+    assert group.final_outcomes == {"passed": 2, "tests_failed": 1}
+    assert (group.repairs.regressions.n, group.repairs.regressions.N) == (3, 4)
+    assert (group.repairs.lost.n, group.repairs.lost.N) == (0, 2)
+
+
+def test_the_yield_is_that_of_the_script_that_stands(builder: Any) -> None:
+    """After a change was taken back, it is the failure of the script before that is to be mended."""
+    name = {
+        **three_tests(F, "a"),
+        "tests": (TestRecord(id="a", outcome=TestOutcome.FAILED, exc_type="NameError"),),
+    }
+    builder.sample("m", "b/a", [name, taken_back({"verdict": S, "tests": ()}), P])
+
+    found = {one.failure: one.mended for one in repairs_of(builder).yields}
+
+    assert list(found) == ["name"]
+    assert (found["name"].n, found["name"].N) == (1, 2)
+
+
 def test_a_success_that_is_lost(builder: Any) -> None:
     """Only calls after a success can lose it."""
     builder.sample("m", "b/a", [P, F, F])
