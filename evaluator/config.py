@@ -19,6 +19,8 @@ from sandbox.types import DEFAULT_LEVEL, PROFILES, Level
 DEFAULT_FILE = "bench.toml"
 _SECRET = re.compile(r"(?i)(x-)?(api[_-]?key|authorization|password|secret|(access|auth|bearer)[_-]?token)")
 _HARMLESS = frozenset({"bench.runs_dir", "sandbox.slots", "sandbox.hosts", "sandbox.warm"})
+_LOOKED_UP = frozenset({"repair.model"})
+"""Said in one way and kept in another; plans are compared by the model that was found."""
 _OURS = frozenset({"model", "messages", "stream", "stream_options", "n"})
 
 
@@ -99,8 +101,16 @@ class RepairSection(_Section):
     style: Style = "chat"
     cleanup: bool = False
     """Whether the model may mend the form of what no rule can parse."""
+    model: ModelSection | str | None = None
+    """Another model that repairs: NAME, NAME@URL, or a table like one of [[models]]."""
     control: bool | None = None
     """Whether fresh draws are made for what repair spends; None: where replies to them are recorded."""
+
+    @model_validator(mode="after")
+    def _shown_something(self) -> "RepairSection":
+        if self.model is not None and self.policy is Policy.NONE:
+            raise ValueError("policy 'none' sends no failure: there is nothing for another model to repair")
+        return self
 
 
 class HostSection(_Section):
@@ -175,6 +185,7 @@ class Config(_Section):
             policy=section.policy,
             style=section.style,
             cleanup=section.cleanup,
+            repairer=section.model is not None,
             repairs=section.repairs,
             calls=section.calls,
             tokens=section.tokens,
@@ -229,7 +240,7 @@ def differences(one: Config, other: Config) -> list[str]:
         f"{section}.{key}: {second[section][key]}, not {values[key]}"
         for section, values in first.items()
         for key in values
-        if first[section][key] != second[section][key] and f"{section}.{key}" not in _HARMLESS
+        if first[section][key] != second[section][key] and f"{section}.{key}" not in _HARMLESS | _LOOKED_UP
     ]
 
 

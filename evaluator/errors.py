@@ -33,3 +33,7 @@ class EngineGone(MendError):
 
 class Stopped(MendError):
     """The run was asked to end; nothing is wrong."""
+
+
+class NotItsTurn(MendError):
+    """The server is busy with another model; the sample goes on when that one is done."""

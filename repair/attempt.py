@@ -51,6 +51,8 @@ class LoopConfig:
     """Prompt and completion tokens after which no further call is made."""
     seconds: float | None = None
     """Seconds of model time after which no further call is made."""
+    repairer: bool = False
+    """Whether another model is asked for repairs."""
     cleanup: bool = False
     """Whether a model may mend the form of what the interpreter cannot parse: one call, no repair round."""
     length_factor: int = 2

@@ -125,7 +125,16 @@ def _request(
     call = replace(start.call, call_no=len(before))
     sampling = replace(_sampling(start, kind, before, config), seed=stages.seed(call))
     said, feedback = messages(start, kind, before, config, limit)
-    return Request(call=call, kind=kind, messages=said, sampling=sampling), feedback
+    by_repairer = config.repairer and _is_the_repairers(kind, before)
+    request = Request(call=call, kind=kind, messages=said, sampling=sampling, by_repairer=by_repairer)
+    return request, feedback
+
+
+def _is_the_repairers(kind: CallKind, before: list[Attempt]) -> bool:
+    """Another model repairs, and mends the form of its own replies; the first model draws afresh."""
+    if kind in {CallKind.FIRST, CallKind.FRESH}:
+        return False
+    return kind is CallKind.REPAIR or answered(before).request.by_repairer
 
 
 def _sampling(start: Start, kind: CallKind, before: list[Attempt], config: LoopConfig) -> Sampling:

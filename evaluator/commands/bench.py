@@ -20,7 +20,7 @@ from evaluator.errors import ConfigProblem, RunIncompatible, UsageProblem
 from evaluator.log import configure_logging
 from evaluator.report.words import REPLAY_BANNER
 from evaluator.running.manifest import REDACTED, make_manifest, new_run_id
-from evaluator.running.models import demo_plan, loaded_model, named_models, recorded_models
+from evaluator.running.models import demo_plan, loaded_model, named_models, recorded_models, repairing_model
 from evaluator.running.pipeline import Parts, run_plan
 from evaluator.running.plan import Plan, check_same, make_plan
 from evaluator.running.preflight import check_controls
@@ -59,7 +59,10 @@ def config_flags(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
             "max_tokens": values["max_tokens"],
             "seed": values["seed"],
         },
-        "repair": {key: values[key] for key in ("repairs", "policy", "style", "cleanup", "control")},
+        "repair": {
+            **{key: values[key] for key in ("repairs", "policy", "style", "cleanup", "control")},
+            "model": values["repair_model"],
+        },
         "sandbox": {"slots": values["slots"], "runtime": values["runtime"], "grading": values["grading"]},
     }
 
@@ -69,6 +72,11 @@ def config_flags(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     "--config", "config_file", type=click.Path(path_type=Path), help="Default: ./bench.toml, if any."
 )
 @click.option("--model", multiple=True, metavar="NAME[@BASE_URL]", help="May be given several times.")
+@click.option(
+    "--repair-model",
+    metavar="NAME[@BASE_URL]",
+    help="Another model that repairs; each call says which model was asked.",
+)
 @click.option("--api-key-env", metavar="VARIABLE", help="Environment variable with the key for --model.")
 @click.option("--tasks-dir", type=click.Path(path_type=Path), help="A batch, or a folder of batches.")
 @click.option("--batch", multiple=True, help="Only this batch; may be repeated.")
@@ -133,7 +141,12 @@ def _planned(values: Mapping[str, Any], stack: ExitStack) -> Plan:
     models = named_models(config, values["model"], values["api_key_env"]) or loaded_model()
     # What was found or named on the command line belongs to the record of the run.
     config = config.model_copy(update={"models": models})
-    return make_plan(config, models) if models else demo_plan(config, stack)
+    return make_plan(_with_repairer(config), models) if models else demo_plan(config, stack)
+
+
+def _with_repairer(config: Config) -> Config:
+    repair = config.repair.model_copy(update={"model": repairing_model(config)})
+    return config.model_copy(update={"repair": repair})
 
 
 def _resumed(values: Mapping[str, Any], stack: ExitStack) -> tuple[Plan, Manifest]:
@@ -150,12 +163,16 @@ def _resumed(values: Mapping[str, Any], stack: ExitStack) -> tuple[Plan, Manifes
         plan = demo_plan(config, stack)
     else:
         models = named_models(config, values["model"], values["api_key_env"])
-        if any(f"{REDACTED}@" in model.base_url for model in models):
+        repairer = repairing_model(config) if not values["repair_model"] else None
+        if any(f"{REDACTED}@" in m.base_url for m in (*models, *([repairer] if repairer else []))):
             raise UsageProblem(
                 f"run {manifest.run_id} used an address with credentials, which were not written down. "
                 "Name it again: --resume RUN --model 'NAME@http://USER:PASSWORD@HOST/v1'"
             )
-        plan = make_plan(config, models)
+        if values["repair_model"]:
+            again = {"repair": {"model": values["repair_model"]}}
+            config = overlay(config.model_dump(mode="json"), again, f"run {manifest.run_id}")
+        plan = make_plan(_with_repairer(config), models)
     check_same(plan, manifest)
     return plan, manifest
 
@@ -191,6 +208,9 @@ def print_plan(plan: Plan) -> None:
         f"tasks      {len(plan.tasks)} in {', '.join(sorted({task.batch for task in plan.tasks}))}",
         f"templates  {', '.join(template.name for template in plan.templates)}",
         *(f"model      {one_line(model.entry.label)} at {model.entry.base_url}" for model in plan.models),
+        f"repairs by {one_line(plan.repairer.entry.label)} at {plan.repairer.entry.base_url}"
+        if plan.repairer
+        else "",
         f"samples    {_draws(plan)}",
         f"in force   {_in_force(plan)}",
         f"calls      {plan.samples} to {plan.most_calls}",

@@ -35,6 +35,7 @@ _NOT_ASKED: Final = {
     "fail_under": None,
     "runtime": None,
     "control": False,
+    "repair_model": None,
     "cleanup": False,
 }
 """Flags of `bench` that mean nothing here."""

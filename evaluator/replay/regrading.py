@@ -78,6 +78,7 @@ def regrade_sample(spec: SampleSpec, saved: Sequence[Saved], tools: Tools) -> It
         attempts.append(placed(attempts, _judged(each, spec, tools, notes)))
         stop, censored = _what_follows(attempts, each.attempt, tools.loop, last=number == len(saved) - 1)
         record = finish(replace(attempts[-1], stop=stop), spec, tools, notes)
+        record = record.model_copy(update={"asked": each.attempt.asked})
         if censored:
             record = record.model_copy(update={"flags": (*record.flags, CENSORED)})
         if spec.arm is Arm.CONTROL:

@@ -20,6 +20,11 @@ def notes(run: RunData | Ledger, by_model: Sequence[Group]) -> list[str]:
     found = list(run.manifest.warnings)
     if run.manifest.finished is None:
         found.append("The run did not come to its end: what was not run is counted as unscored.")
+    if run.manifest.repair_model is not None:
+        found.append(
+            f"Repairs were asked of {run.manifest.repair_model.label}: what holds after repair is the work "
+            "of two models, and counts under the one that made the first call."
+        )
     found += _mixed_levels(by_model)
     found += [_unscored_note(group) for group in by_model if group.unscored]
     found += [_suspicious_note(group) for group in by_model if group.suspicious_samples]

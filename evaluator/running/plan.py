@@ -22,6 +22,14 @@ class PlannedModel:
     entry: ModelEntry
     section: ModelSection
 
+    def is_same(self, other: "PlannedModel") -> bool:
+        """Whether both are one model of one server."""
+        return (self.entry.name, self.entry.server) == (other.entry.name, other.entry.server)
+
+    def shares_server(self, other: "PlannedModel") -> bool:
+        """Whether both are on one server, which has to load now this one and now that one."""
+        return self.entry.server == other.entry.server and not self.is_same(other)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
@@ -31,6 +39,8 @@ class Plan:
     tasks: tuple[Task, ...]
     templates: tuple[Template, ...]
     models: tuple[PlannedModel, ...]
+    repairer: PlannedModel | None = None
+    """The model that repairs, where it is another one."""
     recorded_demo: bool = False
     draws: tuple[Draw, ...] = ()
     """What is drawn; empty: every model on every task and template."""
@@ -115,6 +125,7 @@ def make_plan(
         tasks=tuple(tasks[: bench.limit]),
         templates=templates,
         models=_planned(models, server_id),
+        repairer=_repairer(config),
         recorded_demo=recorded_demo,
     )
 
@@ -133,6 +144,7 @@ def check_same(plan: Plan, manifest: Manifest) -> None:
             {model.entry.label: model.entry.server for model in plan.models},
             {entry.label: entry.server for entry in manifest.models},
         ),
+        *_changed("the repairing model", _by_name(_entry_of(plan)), _by_name(manifest.repair_model)),
     ]
     if changed:
         raise RunIncompatible(
@@ -155,6 +167,16 @@ def _planned(models: Sequence[ModelSection], server_id: str | None) -> tuple[Pla
     return tuple(planned)
 
 
+def _repairer(config: Config) -> PlannedModel | None:
+    section = config.repair.model
+    if section is None:
+        return None
+    if isinstance(section, str):
+        raise UsageProblem(f"the repairing model {section!r} has not been looked up")
+    (found,) = _planned((section,), None)
+    return found
+
+
 def _place(url: str) -> str:
     """Name a server by host and port, and by its path where that is not the usual one."""
     parts = urlsplit(display_url(url))
@@ -166,6 +188,14 @@ def _refuse_twice(names: Sequence[str], what: str) -> None:
     twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
         raise UsageProblem(f"{what} named twice: {', '.join(twice)}")
+
+
+def _entry_of(plan: Plan) -> ModelEntry | None:
+    return plan.repairer.entry if plan.repairer else None
+
+
+def _by_name(entry: ModelEntry | None) -> dict[str, str]:
+    return {entry.name: entry.server} if entry else {}
 
 
 def _task_hashes(manifest: Manifest) -> dict[str, str]:

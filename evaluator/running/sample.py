@@ -1,8 +1,8 @@
 """One sample: the repair loop over real parts, the holdout beside it, one journal line per attempt."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Final, Literal, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal, Protocol
 
 from evaluator.jobs import JobMaker, basis
 from evaluator.keys import derived_int, text_sha256
@@ -75,6 +75,18 @@ class Tools:
     system: str | None = None
     holdout_always: bool = False
     seed: int = 0
+    repairer: "Repairer | None" = None
+    """Who is asked for repairs, where that is another model."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repairer:
+    """Another model that repairs."""
+
+    label: str
+    llm: Asker
+    extra: Mapping[str, Any]
+    """Server-specific parameters of its calls."""
 
 
 @dataclass(slots=True)
@@ -85,10 +97,11 @@ class Notes:
     shown_key: str | None = None
     reused: list[Reused] = field(default_factory=list)
     recording_ended: bool = False
+    asked: str = ""
 
     def forget(self) -> None:
         """Be ready for the next attempt."""
-        self.completion_key, self.shown_key, self.reused = None, None, []
+        self.completion_key, self.shown_key, self.reused, self.asked = None, None, [], ""
 
 
 def run_sample(spec: SampleSpec, tools: Tools) -> Iterator[AttemptRecord]:
@@ -127,8 +140,12 @@ def stages(spec: SampleSpec, tools: Tools, notes: Notes) -> Stages:
     """Give the loop its real parts; what they learn goes into `notes`."""
 
     def ask(request: Request) -> Completion:
+        llm, other = tools.llm, tools.repairer if request.by_repairer else None
+        if other is not None:
+            llm, notes.asked = other.llm, other.label
+            request = replace(request, sampling=replace(request.sampling, extra=other.extra))
         try:
-            completion, notes.completion_key, known = tools.llm.complete(request)
+            completion, notes.completion_key, known = llm.complete(request)
         except NotRecorded:
             notes.recording_ended = True
             raise
@@ -211,6 +228,7 @@ def _record(attempt: Attempt, spec: SampleSpec, tools: Tools, notes: Notes) -> A
         stop=RECORDING_ENDED if notes.recording_ended else attempt.stop,
         error=attempt.error,
         taken_back=attempt.taken_back,
+        asked=notes.asked,
     )
 
 

@@ -81,6 +81,8 @@ class CompletionRecord(_CallRecord):
     first_token_s: float | None = None
     retries: int = 0
     capped: bool = False
+    asked: str = ""
+    """Label of the model that replied, where it is not the one whose sample this is."""
 
 
 class ScriptRecord(BaseModel):
@@ -134,6 +136,8 @@ class AttemptRecord(_CallRecord):
     """What the model was told for this call beyond the first prompt."""
     stop: str | None = None
     """Why no call follows this attempt; None where one does."""
+    asked: str = ""
+    """Label of the model that replied, where it is not the one whose sample this is."""
     taken_back: bool = False
     """Whether the script breaks a shown test that the one held before passes: then that one still stands."""
     error: str = ""
@@ -215,6 +219,8 @@ class Manifest(_Stored):
     templates: dict[str, str]
     """Template name → sha256."""
     models: tuple[ModelEntry, ...]
+    repair_model: ModelEntry | None = None
+    """The model that repairs, where it is another than the one that is measured."""
     samples: int
     draws: tuple[Draw, ...] = ()
     """What was to be drawn; empty: every model on every task and template, `samples` times."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from evaluator.errors import EngineGone, Stopped
+from evaluator.errors import EngineGone, NotItsTurn, Stopped
 from evaluator.keys import completion_key, verdict_key
 from evaluator.runs.journal import now
 from evaluator.runs.records import AttemptRecord, CompletionRecord, ModelEntry
@@ -80,9 +80,17 @@ class RememberingLLM:
         *,
         slots: AbstractContextManager[object],
         stop: threading.Event,
+        asked: ModelEntry | None = None,
+        its_turn: Callable[[], bool] = lambda: True,
     ) -> None:
         self._inner, self._model, self._journal, self._known = inner, model, journal, known
-        self._slots, self._stop = slots, stop
+        self._slots, self._stop, self._its_turn = slots, stop, its_turn
+        self._asked = asked or model
+
+    @property
+    def other(self) -> str:
+        """Label of the model that is asked, where it is not the one whose samples these are."""
+        return "" if self._asked == self._model else self._asked.label
 
     def complete(self, request: Request) -> tuple[Completion, str, bool]:
         """Give the reply, its key, and whether it was looked up.
@@ -90,11 +98,14 @@ class RememberingLLM:
         Raises:
             LLMError: as the model's client does.
             Stopped: the run is ending, and the reply is not known.
+            NotItsTurn: the reply is not known, and the server is busy with another model.
         """
-        key = completion_key(self._model.server, self._model.name, request)
+        key = completion_key(self._asked.server, self._asked.name, request)
         record = self._known.completion(key)
         if record is not None:
             return completion_of(record), key, True
+        if not self._its_turn():
+            raise NotItsTurn(self._asked.label)
         with self._slots:
             if self._stop.is_set():
                 raise Stopped
@@ -118,7 +129,7 @@ class RememberingLLM:
         return CompletionRecord(
             key=key,
             at=now(),
-            server=self._model.server,
+            server=self._asked.server,
             model=self._model.label,
             task_id=call.task_id,
             template=call.template,
@@ -138,6 +149,7 @@ class RememberingLLM:
             first_token_s=completion.first_token_s,
             retries=completion.retries,
             capped=completion.capped,
+            asked=self.other,
         )
 
 

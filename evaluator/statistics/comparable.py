@@ -51,7 +51,9 @@ def _differences(a: Manifest, b: Manifest) -> Iterator[tuple[str, str]]:
 
 
 def _setting(manifest: Manifest, section: str, name: str) -> Any:
-    return manifest.config.get(section, {}).get(name)
+    value = manifest.config.get(section, {}).get(name)
+    # A model is the same wherever it is served.
+    return value.get("name") if isinstance(value, dict) else value
 
 
 def _unequal(aspect: str, name: str, one: Any, other: Any) -> Iterator[tuple[str, str]]:
