@@ -55,6 +55,9 @@ class BenchSection(_Section):
     def _absolute_templates(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(str(Path(name).resolve()) if "/" in name else name for name in names)
 
+    flake_checks: Annotated[int, Field(ge=0, le=20)] | None = None
+    """How often an accepted script is run again; None: 3 times, once in the demo, never in a replay."""
+
 
 class ModelSection(_Section):
     """[[models]]: one model behind one server."""

@@ -52,6 +52,7 @@ def config_flags(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
             "runs_dir": values["runs_dir"],
             "check_tasks": False if values["no_check_tasks"] else None,
             "holdout": values["holdout"],
+            "flake_checks": values["flake_checks"],
         },
         "sampling": {
             "temperature": values["temperature"],
@@ -101,6 +102,12 @@ def config_flags(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     "again? (default: only in the recorded demo)",
 )
 @click.option("--holdout", type=click.Choice(["passed", "always"]), help="When the holdout runs.")
+@click.option(
+    "--flake-checks",
+    type=click.IntRange(0, 20),
+    metavar="N",
+    help="Run an accepted script N more times, each with another hash seed (default 3; 1 in the demo).",
+)
 @click.option(
     "--grading",
     type=click.Choice([str(level) for level in GRADED]),

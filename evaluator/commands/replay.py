@@ -35,6 +35,7 @@ _NOT_ASKED: Final = {
     "fail_under": None,
     "runtime": None,
     "control": False,
+    "flake_checks": None,
     "repair_model": None,
     "cleanup": False,
 }

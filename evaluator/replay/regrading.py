@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from evaluator.running.rechecks import recheck
 from evaluator.running.sample import RECORDING_ENDED, Notes, SampleSpec, Tools, fingerprint, finish, stages
 from evaluator.runs.records import AttemptRecord, CompletionRecord
 from evaluator.runs.remember import completion_of
@@ -78,6 +79,8 @@ def regrade_sample(spec: SampleSpec, saved: Sequence[Saved], tools: Tools) -> It
         attempts.append(placed(attempts, _judged(each, spec, tools, notes)))
         stop, censored = _what_follows(attempts, each.attempt, tools.loop, last=number == len(saved) - 1)
         record = finish(replace(attempts[-1], stop=stop), spec, tools, notes)
+        checks = max((one.repeat_no for one in each.attempt.rechecks), default=0)
+        record = recheck(record, spec, replace(tools, flake_checks=checks))
         record = record.model_copy(update={"asked": each.attempt.asked})
         if censored:
             record = record.model_copy(update={"flags": (*record.flags, CENSORED)})

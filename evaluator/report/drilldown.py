@@ -55,6 +55,7 @@ class AttemptView:
     tests_passed: int
     tests_total: int
     holdout: str
+    again: str
     facts: tuple[tuple[str, str], ...]
     stdout: str
     stderr: str
@@ -153,6 +154,7 @@ def _attempt_view(
         tests_passed=len(tests) - len(failed),
         tests_total=len(tests),
         holdout=_holdout(record),
+        again=_again(record),
         facts=tuple(_facts(record.shown)) if record.shown else (),
         stdout=bounded(record.shown.stdout.text, budget.output) if record.shown else "",
         stderr=bounded(record.shown.stderr.text, budget.output) if record.shown else "",
@@ -173,6 +175,19 @@ def _holdout(record: AttemptRecord) -> str:
         return "not run"
     passed = sum(test.outcome is TestOutcome.PASSED for test in record.holdout.tests)
     return f"{record.holdout_verdict}, {passed} of {len(record.holdout.tests)} tests passed"
+
+
+def _again(record: AttemptRecord) -> str:
+    times = len({each.repeat_no for each in record.rechecks})
+    bad = [each for each in record.rechecks if each.verdict != "passed"]
+    if not bad:
+        return f"{times} times with other hash seeds: passed each time"
+    what = "; ".join(
+        f"{each.part}, hash seed {each.hash_seed}: {each.verdict}"
+        + (f" ({', '.join(each.failed)})" if each.failed else "")
+        for each in bad
+    )
+    return f"{times} times with other hash seeds: {what}"
 
 
 def _facts(result: RunResult) -> Iterator[tuple[str, str]]:

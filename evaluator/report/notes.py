@@ -29,6 +29,12 @@ def notes(run: RunData | Ledger, by_model: Sequence[Group]) -> list[str]:
     found += [_unscored_note(group) for group in by_model if group.unscored]
     found += [_suspicious_note(group) for group in by_model if group.suspicious_samples]
     found += [
+        f"{group.model}: {group.flaky.n} of {group.flaky.N} accepted scripts failed when run again. "
+        "They count as accepted."
+        for group in by_model
+        if group.flaky.n
+    ]
+    found += [
         f"{group.model}: the server reported no token usage for {group.cost.calls_without_usage} of "
         f"{group.cost.calls} calls; token counts are lower bounds."
         for group in by_model

@@ -15,6 +15,7 @@ from evaluator.jobs import JobMaker
 from evaluator.running.control import budget_of, run_control
 from evaluator.running.plan import Plan, PlannedModel
 from evaluator.running.progress import Watcher
+from evaluator.running.rechecks import recheck
 from evaluator.running.sample import Cleaning, Repairer, SampleSpec, Tools, fingerprint, run_sample
 from evaluator.running.scheduler import Lane, Outcome, Scheduler
 from evaluator.running.turns import Turns
@@ -190,6 +191,7 @@ class _Runner:
             sampling=config.first_sampling(model.section.extra_body),
             system=config.sampling.system,
             holdout_always=config.bench.holdout == "always",
+            flake_checks=self._plan.flake_checks,
             seed=config.sampling.seed,
         )
         return Lane(
@@ -233,7 +235,7 @@ class _Runner:
     def _run_one(self, spec: SampleSpec) -> None:
         started = time.monotonic()
         tools = self._tools[spec.model.label]
-        repaired = [self._noted(record) for record in run_sample(spec, tools)]
+        repaired = [self._noted(recheck(record, spec, tools)) for record in run_sample(spec, tools)]
         budget = budget_of(repaired, self._known.completion) if self._plan.control else None
         if budget is not None:
             for record in run_control(spec, tools, budget):

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import urlsplit
 
 from evaluator.config import Config, ModelSection
@@ -13,6 +14,10 @@ from evaluator.runs.records import Draw, Manifest, ModelEntry
 from evaluator.servers.find import display_url, normalise_base_url
 from prompts.render import Template, load_template
 from prompts.tasks import Task, batch_root, load
+
+FLAKE_CHECKS: Final = 3
+DEMO_FLAKE_CHECKS: Final = 1
+"""The demo is to be over soon."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +58,14 @@ class Plan:
         if self.draws:
             return len(self.draws)
         return len(self.tasks) * len(self.templates) * self.config.bench.samples * len(self.models)
+
+    @property
+    def flake_checks(self) -> int:
+        """How often an accepted script is run again."""
+        wanted = self.config.bench.flake_checks
+        if wanted is not None:
+            return wanted
+        return 0 if self.replayed else DEMO_FLAKE_CHECKS if self.recorded_demo else FLAKE_CHECKS
 
     @property
     def control(self) -> bool:

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, Protocol
 
-from evaluator.jobs import JobMaker, basis
+from evaluator.jobs import JobMaker, Part, basis
 from evaluator.keys import derived_int, text_sha256
 from evaluator.runs.journal import now
-from evaluator.runs.records import AttemptRecord, ModelEntry, ScriptRecord
+from evaluator.runs.records import AttemptRecord, ModelEntry, Recheck, ScriptRecord
 from prompts.render import Template, render
 from prompts.tasks import Task
 from repair.attempt import Attempt, LoopConfig, Stages, Start
@@ -37,6 +37,10 @@ class Runner(Protocol):
     """A sandbox that says which key a result has and whether it was looked up."""
 
     def run(self, job: Job) -> tuple[RunResult, str, bool]:
+        """See `evaluator.runs.remember.RememberingSandbox`."""
+        ...
+
+    def again(self, job: Job, part: Part, repeat_no: int) -> Recheck:
         """See `evaluator.runs.remember.RememberingSandbox`."""
         ...
 
@@ -74,6 +78,8 @@ class Tools:
     sampling: Sampling
     system: str | None = None
     holdout_always: bool = False
+    flake_checks: int = 0
+    """How often an accepted script is run again."""
     seed: int = 0
     repairer: "Repairer | None" = None
     """Who is asked for repairs, where that is another model."""

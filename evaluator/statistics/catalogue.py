@@ -111,6 +111,12 @@ GROUP: Final = (
         "over-fitting in LDB, arXiv:2402.16906",
     ),
     _m(
+        "flaky",
+        "flaky",
+        "of accepted scripts that were run again (--flake-checks): those that failed one of these runs; no other number depends on it",
+        WILSON,
+    ),
+    _m(
         "unscored",
         "unscored",
         "planned samples that a failure of ours, or the end of the run, left without a verdict",

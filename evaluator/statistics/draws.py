@@ -83,6 +83,7 @@ def draws_of(ledger: Ledger, attempts: pl.DataFrame) -> pl.DataFrame:
         held_accepted=(pl.col("shown_passed") & pl.col("holdout_passed").is_not_null())
         .filter("holds")
         .last(),
+        flaky=pl.col("flaky").filter("holds").last(),
         raw_compiles=pl.col("raw_compiles").first(),
         compiled=pl.col("compiled").first(),
         truncated=pl.col("truncated").first(),

@@ -49,6 +49,7 @@ _COLUMNS: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
     "success": pl.Boolean,
     "unscored": pl.Boolean,
     "holdout_passed": pl.Boolean,  # null where the holdout had no say
+    "flaky": pl.Boolean,  # null where an accepted script was not run again
     "passed_tests": pl.List(pl.UInt64),
     "suspicious": pl.List(pl.String),
     "ended": pl.Boolean,
@@ -177,6 +178,7 @@ def _judgement(attempt: AttemptRecord) -> dict[str, Any]:
         "success": attempt.success,
         "unscored": attempt.unscored,
         "holdout_passed": str(attempt.holdout_verdict) == "passed" if heard else None,
+        "flaky": attempt.flaky,
         "passed_tests": [text(test.id) for test in tests if test.outcome is TestOutcome.PASSED],
     }
 

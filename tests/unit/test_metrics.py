@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from evaluator.runs.records import Recheck
 from evaluator.runs.results import outcome, samples, succeeded
 from evaluator.statistics.metrics import Group, groups, leaderboard, pass_at_k, why_unranked
 from repair.llm import Arm, CallKind
@@ -485,6 +486,26 @@ def test_the_yield_is_that_of_the_script_that_stands(builder: Any) -> None:
 
     assert list(found) == ["name"]
     assert (found["name"].n, found["name"].N) == (1, 2)
+
+
+def test_flaky_scripts_are_counted_and_nothing_else(builder: Any) -> None:
+    """Of accepted scripts that were run again; a failure of ours in such a run is no flake, and no run."""
+
+    def again(*verdicts: RunVerdict) -> dict[str, Any]:
+        checks = [Recheck(part="shown", repeat_no=n, verdict=v) for n, v in enumerate(verdicts, 1)]
+        return {"verdict": P, "rechecks": tuple(checks)}
+
+    good, bad, ours = RunVerdict.PASSED, RunVerdict.TESTS_FAILED, RunVerdict.SANDBOX_ERROR
+    builder.sample("m", "b/a", [F, again(good, good)])
+    builder.sample("m", "b/b", [again(good, bad)])
+    builder.sample("m", "b/c", [again(ours)])
+    builder.sample("m", "b/d", [again(ours, good)])
+    builder.sample("m", "b/e", [P])
+
+    group = only_group(builder)
+
+    assert (group.flaky.n, group.flaky.N) == (1, 3)
+    assert (group.after_repair.n, group.after_repair.N) == (5, 5)
 
 
 def test_a_success_that_is_lost(builder: Any) -> None:
