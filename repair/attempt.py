@@ -89,13 +89,15 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stages:
-    """The three things that the loop does not do itself."""
+    """The things that the loop does not do itself."""
 
     ask: Callable[[Request], Completion]
     """Raises LLMError."""
     make_script: Callable[[Completion], Script]
     run: Callable[[str], RunResult]
     """Raises SandboxError."""
+    allowed: Callable[[str], bool] = field(default=lambda _text: True)
+    """Says whether a feedback may be sent; what may not is replaced by one without details."""
     seed: Callable[[CallId], int | None] = field(default=lambda _call: None)
     """Gives the model seed of a call."""
 

@@ -12,7 +12,7 @@ from repair.attempt import NO_ROOM, Attempt, LoopConfig, Stages, Start, Stop, ju
 from repair.best import placed
 from repair.conversation import answered, messages
 from repair.errors import ContextOverflow, LLMError, ServerFatal
-from repair.feedback import MAX_CHARS
+from repair.feedback import MAX_CHARS, Policy
 from repair.llm import CallKind, Request, Sampling
 from repair.outcome import Verdict
 
@@ -125,6 +125,8 @@ def _request(
     call = replace(start.call, call_no=len(before))
     sampling = replace(_sampling(start, kind, before, config), seed=stages.seed(call))
     said, feedback = messages(start, kind, before, config, limit)
+    if not stages.allowed(feedback):
+        said, feedback = messages(start, kind, before, replace(config, policy=Policy.VERDICT), limit)
     by_repairer = config.repairer and _is_the_repairers(kind, before)
     request = Request(call=call, kind=kind, messages=said, sampling=sampling, by_repairer=by_repairer)
     return request, feedback

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from evaluator.running.guard import Guard
 from evaluator.running.rechecks import recheck
 from evaluator.running.sample import RECORDING_ENDED, Notes, SampleSpec, Tools, fingerprint, finish, stages
 from evaluator.runs.records import AttemptRecord, CompletionRecord
@@ -109,7 +110,7 @@ def _judged(saved: Saved, spec: SampleSpec, tools: Tools, notes: Notes) -> Attem
         return _unanswered(saved.attempt)
     request = _request(saved.completion)
     reply = _SavedReply(saved.completion)
-    parts = stages(spec, replace(tools, llm=reply), notes)
+    parts = stages(spec, replace(tools, llm=reply), notes, Guard(spec.task, (), blind=True))
     # A loop of one call: extracted, cleaned, run and judged exactly as in a run.
     start = Start(call=request.call, messages=request.messages, sampling=request.sampling)
     (attempt,) = run_loop(start, parts, _ONE_CALL)

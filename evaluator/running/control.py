@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from evaluator.running.guard import Guard
 from evaluator.running.sample import Notes, SampleSpec, Tools, finish, stages, start_of
 from evaluator.runs.records import AttemptRecord, CompletionRecord
 from repair.attempt import Attempt, Stop
@@ -51,7 +52,8 @@ def run_control(spec: SampleSpec, tools: Tools, budget: Budget) -> Iterator[Atte
     """
     spec = replace(spec, arm=Arm.CONTROL)
     notes, spent = Notes(), Budget(calls=0, tokens=0)
-    parts, start = stages(spec, tools, notes), start_of(spec, tools)
+    start = start_of(spec, tools)
+    parts = stages(spec, tools, notes, Guard(spec.task, start.messages))
     stop: Stop | None = None
     while stop is None:
         attempt = draw_again(start, spent.calls, parts, tools.loop)

@@ -6,6 +6,7 @@ from typing import Any, Final, Literal, Protocol
 
 from evaluator.jobs import JobMaker, Part, basis
 from evaluator.keys import derived_int, text_sha256
+from evaluator.running.guard import Guard
 from evaluator.runs.journal import now
 from evaluator.runs.records import AttemptRecord, ModelEntry, Recheck, ScriptRecord
 from prompts.render import Template, render
@@ -119,7 +120,9 @@ def run_sample(spec: SampleSpec, tools: Tools) -> Iterator[AttemptRecord]:
         EngineGone: nothing can be run any more.
     """
     notes = Notes()
-    for attempt in run_loop(start_of(spec, tools), stages(spec, tools, notes), tools.loop):
+    start = start_of(spec, tools)
+    parts = stages(spec, tools, notes, Guard(spec.task, start.messages))
+    for attempt in run_loop(start, parts, tools.loop):
         yield finish(attempt, spec, tools, notes)
         notes.forget()
 
@@ -142,10 +145,14 @@ def start_of(spec: SampleSpec, tools: Tools) -> Start:
     return Start(call=call, messages=messages, sampling=tools.sampling)
 
 
-def stages(spec: SampleSpec, tools: Tools, notes: Notes) -> Stages:
-    """Give the loop its real parts; what they learn goes into `notes`."""
+def stages(spec: SampleSpec, tools: Tools, notes: Notes, guard: Guard) -> Stages:
+    """Give the loop its real parts; what they learn goes into `notes`.
+
+    `guard` looks at everything that is sent.
+    """
 
     def ask(request: Request) -> Completion:
+        guard.check(request)
         llm, other = tools.llm, tools.repairer if request.by_repairer else None
         if other is not None:
             llm, notes.asked = other.llm, other.label
@@ -157,15 +164,18 @@ def stages(spec: SampleSpec, tools: Tools, notes: Notes) -> Stages:
             raise
         if known:
             notes.reused.append("completion")
+        guard.heard(completion.text)
         return completion
 
     def make_script(completion: Completion) -> Script:
-        return tools.cleaner.clean(
+        script = tools.cleaner.clean(
             completion.text,
             reasoning=completion.reasoning,
             required=spec.task.entry_point or (),
             prompt=spec.task.prompt,
         )
+        guard.heard(script.code or "")
+        return script
 
     def run(code: str) -> RunResult:
         result, notes.shown_key, known = tools.sandbox.run(tools.jobs.job(spec.task, code))
@@ -176,7 +186,7 @@ def stages(spec: SampleSpec, tools: Tools, notes: Notes) -> Stages:
     def seed(call: CallId) -> int:
         return derived_int(31, tools.seed, spec.model.name, str(call))
 
-    return Stages(ask=ask, make_script=make_script, run=run, seed=seed)
+    return Stages(ask=ask, make_script=make_script, run=run, seed=seed, allowed=guard.allows)
 
 
 def finish(attempt: Attempt, spec: SampleSpec, tools: Tools, notes: Notes) -> AttemptRecord:
