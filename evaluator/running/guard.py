@@ -26,7 +26,7 @@ class Guard:
     """Watches over the prompts of one sample. Not thread-safe: a sample has one call at a time."""
 
     def __init__(self, task: Task, first: Iterable[Message], *, blind: bool = False) -> None:
-        """Look for what the task's holdout holds; a `blind` guard allows everything, where nothing is sent."""
+        """Look for what the holdout holds; a `blind` guard allows everything, where nothing is sent."""
         open_texts = [task.prompt, task.tests or "", *(message.content for message in first)]
         known = _plain("\n".join(open_texts))
         found = dict.fromkeys(_secrets("" if blind else task.holdout or ""))
