@@ -6,7 +6,7 @@ from typing import Final
 import polars as pl
 
 from evaluator.statistics.failures import CLASSES
-from evaluator.statistics.rates import Rate, rate
+from evaluator.statistics.rates import Rate, pooled, rate
 
 STAGES: Final = ("replied", "extracted", "compiled", "ran", "shown passed", "success")
 _STAGE_COLUMNS: Final = ("replied", "has_code", "compiled", "ran", "shown_passed", "success")
@@ -67,11 +67,11 @@ def repair_numbers(attempts: pl.DataFrame) -> Repairs:
     return Repairs(
         funnel=tuple(_funnel(attempts)),
         yields=tuple(_yields(moves)),
-        well_formed=rate(attempts.filter("replied"), pl.col("has_code")),
-        regressions=rate(replaced, pl.col("breaks") | ~pl.col("holds")),
-        lost=rate(moves.filter("before"), ~pl.col("held")),
-        no_op=rate(replaced, pl.col("mark") == pl.col("old_mark")),
-        cycles=rate(replaced, pl.col("seen")),
+        well_formed=pooled(attempts.filter("replied"), pl.col("has_code")),
+        regressions=pooled(replaced, pl.col("breaks") | ~pl.col("holds")),
+        lost=pooled(moves.filter("before"), ~pl.col("held")),
+        no_op=pooled(replaced, pl.col("mark") == pl.col("old_mark")),
+        cycles=pooled(replaced, pl.col("seen")),
         false_rejects=rate(final, pl.col("holdout_passed")),
     )
 
@@ -106,7 +106,7 @@ def _funnel(attempts: pl.DataFrame) -> list[Stage]:
             call_no=int(str(call_no)),
             asked=len(rows),
             reached={
-                stage: rate(rows, pl.col(column))
+                stage: pooled(rows, pl.col(column))
                 for stage, column in zip(STAGES, _STAGE_COLUMNS, strict=True)
             },
         )
@@ -119,8 +119,8 @@ def _yields(moves: pl.DataFrame) -> list[Yield]:
     return [
         Yield(
             failure=failure,
-            mended=rate(rows, pl.col("success")),
-            mended_at_once=rate(rows.filter(pl.col("position") == 1), pl.col("success")),
+            mended=pooled(rows, pl.col("success")),
+            mended_at_once=pooled(rows.filter(pl.col("position") == 1), pl.col("success")),
             no_script=rows.filter(~pl.col("has_code")).height,
         )
         for failure in CLASSES

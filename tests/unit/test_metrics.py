@@ -508,6 +508,16 @@ def test_flaky_scripts_are_counted_and_nothing_else(builder: Any) -> None:
     assert (group.after_repair.n, group.after_repair.N) == (5, 5)
 
 
+def test_each_call_weighs_the_same(builder: Any) -> None:
+    """A task that is mended at once has one call, one that is hard has many: the mean over tasks would be 2/3."""
+    builder.sample("m", "b/a", [F, P])
+    builder.sample("m", "b/b", [F, F, F, P])
+
+    (found,) = repairs_of(builder).yields
+
+    assert (found.mended.value, found.mended.n, found.mended.N) == (0.5, 2, 4)
+
+
 def test_a_success_that_is_lost(builder: Any) -> None:
     """Only calls after a success can lose it."""
     builder.sample("m", "b/a", [P, F, F])
