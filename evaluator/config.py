@@ -56,7 +56,7 @@ class BenchSection(_Section):
         return tuple(str(Path(name).resolve()) if "/" in name else name for name in names)
 
     flake_checks: Annotated[int, Field(ge=0, le=20)] | None = None
-    """How often an accepted script is run again; None: 3 times, once in the demo, never in a replay."""
+    """How often an accepted script is run again; None: 3 times; not in the demo and in replays."""
 
 
 class ModelSection(_Section):

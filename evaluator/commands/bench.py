@@ -106,7 +106,7 @@ def config_flags(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     "--flake-checks",
     type=click.IntRange(0, 20),
     metavar="N",
-    help="Run an accepted script N more times, each with another hash seed (default 3; 1 in the demo).",
+    help="Run an accepted script N more times, each with another hash seed (default 3; 0 in the demo).",
 )
 @click.option(
     "--grading",

@@ -125,9 +125,9 @@ def _sample_view(
         _attempt_view(run, record, number, held(sample.attempts[:number]), budget, holds=record is kept)
         for number, record in enumerate(sample.attempts)
     ]
-    # Draws stand alone: none is a change of another.
     draws = [
-        _attempt_view(run, record, number, None, budget, holds=False) for number, record in enumerate(again)
+        _attempt_view(run, record, number, _twin(again[:number], record), budget, holds=False)
+        for number, record in enumerate(again)
     ]
     return SampleView(
         anchor=anchor,
@@ -136,6 +136,11 @@ def _sample_view(
         attempts=tuple(views),
         control=tuple(draws),
     )
+
+
+def _twin(before: Sequence[AttemptRecord], draw: AttemptRecord) -> AttemptRecord | None:
+    """Give an earlier draw with the same script; draws stand alone, and no other is worth a diff."""
+    return next((each for each in before if each.script.code == draw.script.code), None)
 
 
 def _attempt_view(

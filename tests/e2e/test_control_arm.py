@@ -94,6 +94,10 @@ def test_control(bench, small_tasks, controlled, fingerprints, undisturbed):
     assert rows["bad"]["control"]["tokens"] == 12 * 14
     assert "advantage of repair +33" in done.stdout
 
+    page = (folder / "report.html").read_text()
+    assert page.count("Asking again instead: 4 fresh draws") == 3
+    assert page.count("The same script again.") == 4
+
     before = {name: (folder / name).read_bytes() for name in ("completions.jsonl", "attempts.jsonl")}
     again = bench("bench", "--resume", folder.name)
     assert again.returncode == 0, again.stderr
