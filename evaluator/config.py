@@ -11,14 +11,16 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from evaluator.errors import ConfigProblem
+from repair.attempt import LoopConfig, Style
 from repair.feedback import Policy
 from repair.llm import Sampling
-from repair.loop import LoopConfig, Style
 from sandbox.types import DEFAULT_LEVEL, PROFILES, Level
 
 DEFAULT_FILE = "bench.toml"
 _SECRET = re.compile(r"(?i)(x-)?(api[_-]?key|authorization|password|secret|(access|auth|bearer)[_-]?token)")
 _HARMLESS = frozenset({"bench.runs_dir", "sandbox.slots", "sandbox.hosts", "sandbox.warm"})
+_LOOKED_UP = frozenset({"repair.model"})
+"""Said in one way and kept in another; plans are compared by the model that was found."""
 _OURS = frozenset({"model", "messages", "stream", "stream_options", "n"})
 
 
@@ -52,6 +54,9 @@ class BenchSection(_Section):
     @classmethod
     def _absolute_templates(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(str(Path(name).resolve()) if "/" in name else name for name in names)
+
+    flake_checks: Annotated[int, Field(ge=0, le=20)] | None = None
+    """How often an accepted script is run again; None: 3 times; not in the demo and in replays."""
 
 
 class ModelSection(_Section):
@@ -99,6 +104,16 @@ class RepairSection(_Section):
     style: Style = "chat"
     cleanup: bool = False
     """Whether the model may mend the form of what no rule can parse."""
+    model: ModelSection | str | None = None
+    """Another model that repairs: NAME, NAME@URL, or a table like one of [[models]]."""
+    control: bool | None = None
+    """Whether fresh draws are made for what repair spends; None: where replies to them are recorded."""
+
+    @model_validator(mode="after")
+    def _shown_something(self) -> "RepairSection":
+        if self.model is not None and self.policy is Policy.NONE:
+            raise ValueError("policy 'none' sends no failure: there is nothing for another model to repair")
+        return self
 
 
 class HostSection(_Section):
@@ -173,6 +188,7 @@ class Config(_Section):
             policy=section.policy,
             style=section.style,
             cleanup=section.cleanup,
+            repairer=section.model is not None,
             repairs=section.repairs,
             calls=section.calls,
             tokens=section.tokens,
@@ -227,7 +243,7 @@ def differences(one: Config, other: Config) -> list[str]:
         f"{section}.{key}: {second[section][key]}, not {values[key]}"
         for section, values in first.items()
         for key in values
-        if first[section][key] != second[section][key] and f"{section}.{key}" not in _HARMLESS
+        if first[section][key] != second[section][key] and f"{section}.{key}" not in _HARMLESS | _LOOKED_UP
     ]
 
 

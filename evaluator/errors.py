@@ -31,5 +31,13 @@ class EngineGone(MendError):
     """No engine, or no image, is left to run scripts. The run stops and can be resumed. Exit code 3."""
 
 
+class HoldoutLeak(MendError):
+    """A prompt would have held something of a holdout. It was not sent; the run stops. Exit code 3."""
+
+
 class Stopped(MendError):
     """The run was asked to end; nothing is wrong."""
+
+
+class NotItsTurn(MendError):
+    """The server is busy with another model; the sample goes on when that one is done."""

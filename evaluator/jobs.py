@@ -29,8 +29,10 @@ class JobMaker:
     may_skip: Mapping[tuple[str, Part], tuple[str, ...]] = field(default_factory=dict)
     """Ids that the reference skips, by task and part."""
 
-    def job(self, task: Task, script: str, part: Part = "shown") -> Job:
+    def job(self, task: Task, script: str, part: Part = "shown", *, repeat_no: int = 0) -> Job:
         """Make the job that runs `script` with one part of the task's tests.
+
+        A repetition has a hash seed of its own.
 
         Raises:
             ConfigProblem: the task names a profile that does not exist.
@@ -43,7 +45,7 @@ class JobMaker:
             level=self.level(task, part),
             limits=self._limits(task),
             profile=self._profile(task),
-            hash_seed=derived_int(32, self.seed, "hash"),
+            hash_seed=derived_int(32, self.seed, "hash", *([repeat_no] if repeat_no else [])),
             may_skip=self.may_skip.get((task.task_id, part), ()),
         )
 

@@ -41,19 +41,47 @@ class Feedback:
     text: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenBack:
+    """Changes of a script that were not kept, because they broke what it passes."""
+
+    changes: int
+    tests: tuple[str, ...]
+    """Shown tests that the last of them broke."""
+
+
 def render(
-    verdict: Verdict, script: Script, shown: RunResult | None, policy: Policy, *, limit: int = MAX_CHARS
+    verdict: Verdict,
+    script: Script,
+    shown: RunResult | None,
+    policy: Policy,
+    *,
+    limit: int = MAX_CHARS,
+    undone: TakenBack | None = None,
 ) -> Feedback:
-    """Say what was wrong with the last attempt, as far as `policy` allows.
+    """Say what is wrong with a script, as far as `policy` allows, and which changes of it were taken back.
 
     Total: every verdict renders. At most `limit` characters (but never less than headline and request).
     """
-    detail = ""
+    detail, headline = "", _HEADLINES[verdict]
     if shown is not None and verdict in _DETAILS and _may_detail(verdict, policy):
         detail = _DETAILS[verdict](script, shown)
-    headline = _HEADLINES[verdict]
+    if undone is not None:
+        headline = f"{_undone(undone)} {headline}"
+        if policy is Policy.TRACEBACK and undone.tests:
+            detail = f"{_broken(undone)}\n{detail}"
     quoted = _fenced(detail, limit - len(headline) - len(_REQUEST) - _FRAME_CHARS)
     return Feedback(verdict=verdict, text="\n\n".join(part for part in (headline, quoted, _REQUEST) if part))
+
+
+def _undone(undone: TakenBack) -> str:
+    changes = "Your last change was" if undone.changes == 1 else f"Your last {undone.changes} changes were"
+    return f"{changes} taken back, because something that this script does right did not work any more."
+
+
+def _broken(undone: TakenBack) -> str:
+    more = f" and {len(undone.tests) - 1} more" if len(undone.tests) > 1 else ""
+    return f"Passed by this script, broken by the change: {_cut(undone.tests[0], 120)}{more}."
 
 
 _REQUEST = "Reply with the complete corrected module in one fenced ```python block."

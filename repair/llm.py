@@ -74,6 +74,8 @@ class Request:
     kind: CallKind
     messages: tuple[Message, ...]
     sampling: Sampling
+    by_repairer: bool = False
+    """Whether the model that repairs is asked, where it is another one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

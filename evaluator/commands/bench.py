@@ -20,7 +20,7 @@ from evaluator.errors import ConfigProblem, RunIncompatible, UsageProblem
 from evaluator.log import configure_logging
 from evaluator.report.words import REPLAY_BANNER
 from evaluator.running.manifest import REDACTED, make_manifest, new_run_id
-from evaluator.running.models import demo_plan, loaded_model, named_models, recorded_models
+from evaluator.running.models import demo_plan, loaded_model, named_models, recorded_models, repairing_model
 from evaluator.running.pipeline import Parts, run_plan
 from evaluator.running.plan import Plan, check_same, make_plan
 from evaluator.running.preflight import check_controls
@@ -32,6 +32,7 @@ from evaluator.runs.records import Manifest
 from evaluator.runs.rundata import RunData
 from evaluator.safe_text import one_line
 from repair.feedback import Policy
+from repair.llm import Arm
 from sandbox.errors import MendError
 from sandbox.types import GRADED
 
@@ -51,6 +52,7 @@ def config_flags(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
             "runs_dir": values["runs_dir"],
             "check_tasks": False if values["no_check_tasks"] else None,
             "holdout": values["holdout"],
+            "flake_checks": values["flake_checks"],
         },
         "sampling": {
             "temperature": values["temperature"],
@@ -58,7 +60,10 @@ def config_flags(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
             "max_tokens": values["max_tokens"],
             "seed": values["seed"],
         },
-        "repair": {key: values[key] for key in ("repairs", "policy", "style", "cleanup")},
+        "repair": {
+            **{key: values[key] for key in ("repairs", "policy", "style", "cleanup", "control")},
+            "model": values["repair_model"],
+        },
         "sandbox": {"slots": values["slots"], "runtime": values["runtime"], "grading": values["grading"]},
     }
 
@@ -68,6 +73,11 @@ def config_flags(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     "--config", "config_file", type=click.Path(path_type=Path), help="Default: ./bench.toml, if any."
 )
 @click.option("--model", multiple=True, metavar="NAME[@BASE_URL]", help="May be given several times.")
+@click.option(
+    "--repair-model",
+    metavar="NAME[@BASE_URL]",
+    help="Another model that repairs; each call says which model was asked.",
+)
 @click.option("--api-key-env", metavar="VARIABLE", help="Environment variable with the key for --model.")
 @click.option("--tasks-dir", type=click.Path(path_type=Path), help="A batch, or a folder of batches.")
 @click.option("--batch", multiple=True, help="Only this batch; may be repeated.")
@@ -85,7 +95,19 @@ def config_flags(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 @click.option(
     "--cleanup/--no-cleanup", default=None, help="Let the model mend the form of what cannot be parsed, once."
 )
+@click.option(
+    "--control/--no-control",
+    default=None,
+    help="Also draw afresh, for as many calls and tokens as repair took: what is it worth against asking "
+    "again? (default: only in the recorded demo)",
+)
 @click.option("--holdout", type=click.Choice(["passed", "always"]), help="When the holdout runs.")
+@click.option(
+    "--flake-checks",
+    type=click.IntRange(0, 20),
+    metavar="N",
+    help="Run an accepted script N more times, each with another hash seed (default 3; 0 in the demo).",
+)
 @click.option(
     "--grading",
     type=click.Choice([str(level) for level in GRADED]),
@@ -126,7 +148,12 @@ def _planned(values: Mapping[str, Any], stack: ExitStack) -> Plan:
     models = named_models(config, values["model"], values["api_key_env"]) or loaded_model()
     # What was found or named on the command line belongs to the record of the run.
     config = config.model_copy(update={"models": models})
-    return make_plan(config, models) if models else demo_plan(config, stack)
+    return make_plan(_with_repairer(config), models) if models else demo_plan(config, stack)
+
+
+def _with_repairer(config: Config) -> Config:
+    repair = config.repair.model_copy(update={"model": repairing_model(config)})
+    return config.model_copy(update={"repair": repair})
 
 
 def _resumed(values: Mapping[str, Any], stack: ExitStack) -> tuple[Plan, Manifest]:
@@ -143,12 +170,16 @@ def _resumed(values: Mapping[str, Any], stack: ExitStack) -> tuple[Plan, Manifes
         plan = demo_plan(config, stack)
     else:
         models = named_models(config, values["model"], values["api_key_env"])
-        if any(f"{REDACTED}@" in model.base_url for model in models):
+        repairer = repairing_model(config) if not values["repair_model"] else None
+        if any(f"{REDACTED}@" in m.base_url for m in (*models, *([repairer] if repairer else []))):
             raise UsageProblem(
                 f"run {manifest.run_id} used an address with credentials, which were not written down. "
                 "Name it again: --resume RUN --model 'NAME@http://USER:PASSWORD@HOST/v1'"
             )
-        plan = make_plan(config, models)
+        if values["repair_model"]:
+            again = {"repair": {"model": values["repair_model"]}}
+            config = overlay(config.model_dump(mode="json"), again, f"run {manifest.run_id}")
+        plan = make_plan(_with_repairer(config), models)
     check_same(plan, manifest)
     return plan, manifest
 
@@ -184,9 +215,13 @@ def print_plan(plan: Plan) -> None:
         f"tasks      {len(plan.tasks)} in {', '.join(sorted({task.batch for task in plan.tasks}))}",
         f"templates  {', '.join(template.name for template in plan.templates)}",
         *(f"model      {one_line(model.entry.label)} at {model.entry.base_url}" for model in plan.models),
+        f"repairs by {one_line(plan.repairer.entry.label)} at {plan.repairer.entry.base_url}"
+        if plan.repairer
+        else "",
         f"samples    {_draws(plan)}",
         f"in force   {_in_force(plan)}",
         f"calls      {plan.samples} to {plan.most_calls}",
+        _control(plan),
         "           (repairs, and at most one each of the kinds length, format, fresh, cleanup)",
     ]
     click.echo("\n".join(line for line in lines if line))
@@ -196,6 +231,12 @@ def _draws(plan: Plan) -> str:
     if plan.draws:
         return f"{plan.samples} recorded histories, one sample each"
     return f"{plan.config.bench.samples} per task, template and model: {plan.samples} in all"
+
+
+def _control(plan: Plan) -> str:
+    if not plan.control:
+        return ""
+    return f"control    as many again, and up to {plan.most_draws} while they take fewer tokens than repair"
 
 
 def _note(plan: Plan) -> str:
@@ -283,7 +324,7 @@ def conclude(
         written = write_reports(run, folder)
         final_table(run, Console())
         _say(errors, "reports: " + ", ".join(str(path) for path in written))
-    reasons = Counter(attempt.error for attempt in run.attempts if attempt.unscored)
+    reasons = Counter(a.error for a in run.attempts if a.unscored and a.arm is Arm.REPAIR)
     for why, count in reasons.most_common(1):
         _say(
             errors,

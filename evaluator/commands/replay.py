@@ -34,6 +34,9 @@ _NOT_ASKED: Final = {
     "max_tokens": None,
     "fail_under": None,
     "runtime": None,
+    "control": False,
+    "flake_checks": None,
+    "repair_model": None,
     "cleanup": False,
 }
 """Flags of `bench` that mean nothing here."""

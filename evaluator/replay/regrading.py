@@ -10,11 +10,15 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from evaluator.running.guard import Guard
+from evaluator.running.rechecks import recheck
 from evaluator.running.sample import RECORDING_ENDED, Notes, SampleSpec, Tools, fingerprint, finish, stages
 from evaluator.runs.records import AttemptRecord, CompletionRecord
 from evaluator.runs.remember import completion_of
+from repair.attempt import Attempt, LoopConfig, Start, Stop
+from repair.best import placed
 from repair.llm import Arm, CallId, Completion, Request, Sampling
-from repair.loop import Attempt, LoopConfig, Start, Stop, next_call, run_loop
+from repair.loop import next_call, run_loop
 from repair.script import Script
 
 CENSORED: Final = "censored"
@@ -73,9 +77,12 @@ def regrade_sample(spec: SampleSpec, saved: Sequence[Saved], tools: Tools) -> It
             yield Regraded(before=each.attempt, after=None)
             continue
         notes = Notes(recording_ended=each.attempt.stop == RECORDING_ENDED)
-        attempts.append(_judged(each, spec, tools, notes))
+        attempts.append(placed(attempts, _judged(each, spec, tools, notes)))
         stop, censored = _what_follows(attempts, each.attempt, tools.loop, last=number == len(saved) - 1)
         record = finish(replace(attempts[-1], stop=stop), spec, tools, notes)
+        checks = max((one.repeat_no for one in each.attempt.rechecks), default=0)
+        record = recheck(record, spec, replace(tools, flake_checks=checks))
+        record = record.model_copy(update={"asked": each.attempt.asked})
         if censored:
             record = record.model_copy(update={"flags": (*record.flags, CENSORED)})
         if spec.arm is Arm.CONTROL:
@@ -103,7 +110,7 @@ def _judged(saved: Saved, spec: SampleSpec, tools: Tools, notes: Notes) -> Attem
         return _unanswered(saved.attempt)
     request = _request(saved.completion)
     reply = _SavedReply(saved.completion)
-    parts = stages(spec, replace(tools, llm=reply), notes)
+    parts = stages(spec, replace(tools, llm=reply), notes, Guard(spec.task, (), blind=True))
     # A loop of one call: extracted, cleaned, run and judged exactly as in a run.
     start = Start(call=request.call, messages=request.messages, sampling=request.sampling)
     (attempt,) = run_loop(start, parts, _ONE_CALL)

@@ -135,6 +135,8 @@ def replay_plan(config: Config, source: Path, histories: Histories, stack: ExitS
     Raises:
         UsageProblem: several templates are wanted.
     """
+    if config.repair.model is not None:
+        raise UsageProblem("a replay asks no model, and none can repair: take [repair] model out")
     if len(config.bench.templates) != 1:
         raise UsageProblem("a replay has one template: its replies answered none of them")
     template = load_template(config.bench.templates[0])

@@ -7,8 +7,9 @@ from itertools import groupby
 from typing import Final
 
 from evaluator.runs.records import AttemptRecord, CompletionRecord
-from evaluator.runs.results import Sample, held, outcome
+from evaluator.runs.results import Sample, held, outcome, spent
 from evaluator.runs.rundata import RunData
+from repair.llm import Arm
 from sandbox.types import RunResult, TestOutcome, TestRecord
 
 MAX_SAMPLES: Final = 600
@@ -55,6 +56,7 @@ class AttemptView:
     tests_passed: int
     tests_total: int
     holdout: str
+    again: str
     facts: tuple[tuple[str, str], ...]
     stdout: str
     stderr: str
@@ -68,6 +70,8 @@ class SampleView:
     sample: Sample
     steps: tuple[str, ...]
     attempts: tuple[AttemptView, ...]
+    control: tuple[AttemptView, ...]
+    """Fresh draws for what repair spent on it, where there are any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,17 +86,23 @@ class TaskView:
 def task_views(run: RunData, listed: Sequence[Sample]) -> tuple[TaskView, ...]:
     """Make the drill-down, task by task; anchors are numbers, so that no name gets into a link."""
     ordered = sorted(listed, key=lambda s: (s.task_id, s.model, s.template, s.number))[:MAX_SAMPLES]
-    budget = _budget(sum(len(sample.attempts) for sample in ordered))
+    drawn = {
+        each.first.sample_key[:4]: each.attempts for each in run.trajectories if each.first.arm is Arm.CONTROL
+    }
+    controls = [drawn.get((s.model, s.task_id, s.template, s.number), ()) for s in ordered]
+    budget = _budget(sum(len(s.attempts) + len(again) for s, again in zip(ordered, controls, strict=True)))
     return tuple(
         TaskView(
             anchor=f"task-{index}",
             task_id=task_id,
             samples=tuple(
-                _sample_view(run, sample, f"sample-{index}-{number}", budget)
-                for number, sample in enumerate(members)
+                _sample_view(run, sample, again, f"sample-{index}-{number}", budget)
+                for number, (sample, again) in enumerate(members)
             ),
         )
-        for index, (task_id, members) in enumerate(groupby(ordered, key=lambda sample: sample.task_id))
+        for index, (task_id, members) in enumerate(
+            groupby(zip(ordered, controls, strict=True), key=lambda pair: pair[0].task_id)
+        )
     )
 
 
@@ -107,41 +117,53 @@ def _budget(attempts: int) -> Budget:
     )
 
 
-def _sample_view(run: RunData, sample: Sample, anchor: str, budget: Budget) -> SampleView:
+def _sample_view(
+    run: RunData, sample: Sample, again: tuple[AttemptRecord, ...], anchor: str, budget: Budget
+) -> SampleView:
     kept = held(sample.attempts)
-    views: list[AttemptView] = []
-    for number, record in enumerate(sample.attempts):
-        before = held(sample.attempts[:number])
-        views.append(_attempt_view(run, sample, number, before, record is kept, budget))
+    views = [
+        _attempt_view(run, record, number, held(sample.attempts[:number]), budget, holds=record is kept)
+        for number, record in enumerate(sample.attempts)
+    ]
+    draws = [
+        _attempt_view(run, record, number, _twin(again[:number], record), budget, holds=False)
+        for number, record in enumerate(again)
+    ]
     return SampleView(
         anchor=anchor,
         sample=sample,
         steps=tuple(view.outcome for view in views),
         attempts=tuple(views),
+        control=tuple(draws),
     )
+
+
+def _twin(before: Sequence[AttemptRecord], draw: AttemptRecord) -> AttemptRecord | None:
+    """Give an earlier draw with the same script; draws stand alone, and no other is worth a diff."""
+    return next((each for each in before if each.script.code == draw.script.code), None)
 
 
 def _attempt_view(
     run: RunData,
-    sample: Sample,
+    record: AttemptRecord,
     number: int,
     before: AttemptRecord | None,
-    holds: bool,
     budget: Budget,
+    *,
+    holds: bool,
 ) -> AttemptView:
-    record = sample.attempts[number]
     completion = run.completions.get(record.completion_key or "")
     tests = record.shown.tests if record.shown else ()
     failed = [test for test in tests if test.outcome is not TestOutcome.PASSED]
-    spent = sample.spent[number]
+    cost = spent(run, record)
     return AttemptView(
         number=number,
         record=record,
         outcome=outcome(record),
         holds=holds,
-        tokens=spent.tokens,
-        model_s=spent.model_s,
-        sandbox_s=spent.sandbox_s,
+        tokens=cost.tokens,
+        model_s=cost.model_s,
+        sandbox_s=cost.sandbox_s,
         reply=_reply(record, completion, budget),
         reasoning=bounded(completion.reasoning, budget.output) if completion else "",
         finish_reason=completion.finish_reason if completion else "",
@@ -153,6 +175,7 @@ def _attempt_view(
         tests_passed=len(tests) - len(failed),
         tests_total=len(tests),
         holdout=_holdout(record),
+        again=_again(record),
         facts=tuple(_facts(record.shown)) if record.shown else (),
         stdout=bounded(record.shown.stdout.text, budget.output) if record.shown else "",
         stderr=bounded(record.shown.stderr.text, budget.output) if record.shown else "",
@@ -173,6 +196,19 @@ def _holdout(record: AttemptRecord) -> str:
         return "not run"
     passed = sum(test.outcome is TestOutcome.PASSED for test in record.holdout.tests)
     return f"{record.holdout_verdict}, {passed} of {len(record.holdout.tests)} tests passed"
+
+
+def _again(record: AttemptRecord) -> str:
+    times = len({each.repeat_no for each in record.rechecks})
+    bad = [each for each in record.rechecks if each.verdict != "passed"]
+    if not bad:
+        return f"{times} times with other hash seeds: passed each time"
+    what = "; ".join(
+        f"{each.part}, hash seed {each.hash_seed}: {each.verdict}"
+        + (f" ({', '.join(each.failed)})" if each.failed else "")
+        for each in bad
+    )
+    return f"{times} times with other hash seeds: {what}"
 
 
 def _facts(result: RunResult) -> Iterator[tuple[str, str]]:

@@ -75,6 +75,8 @@ class Section:
     title: str
     levels: tuple[str, ...]
     rows: tuple[Row, ...]
+    rechecked: bool
+    """Whether accepted scripts were run again."""
     unranked: str
     by_batch: tuple[Group, ...]
     by_template: tuple[Group, ...]
@@ -164,6 +166,7 @@ def _section(
         title=words.BASIS_TITLES[basis],
         levels=tuple(levels(members)),
         rows=rows,
+        rechecked=any(row.group.flaky.N for row in rows),
         unranked=why_unranked(rows),
         by_batch=tuple(_of(basis, groups(run, by="batch"))),
         by_template=tuple(_of(basis, groups(run, by="template"))) if several else (),

@@ -11,6 +11,8 @@ from evaluator.runs.rundata import RunData
 from evaluator.statistics.draws import tables
 from evaluator.statistics.ledger import Ledger, ledger_of
 from evaluator.statistics.metrics import UNSCORED_LIMIT, Group, unscored_share
+from repair.attempt import LoopConfig
+from repair.llm import Arm
 
 
 def notes(run: RunData | Ledger, by_model: Sequence[Group]) -> list[str]:
@@ -18,16 +20,27 @@ def notes(run: RunData | Ledger, by_model: Sequence[Group]) -> list[str]:
     found = list(run.manifest.warnings)
     if run.manifest.finished is None:
         found.append("The run did not come to its end: what was not run is counted as unscored.")
+    if run.manifest.repair_model is not None:
+        found.append(
+            f"Repairs were asked of {run.manifest.repair_model.label}: what holds after repair is the work "
+            "of two models, and counts under the one that made the first call."
+        )
     found += _mixed_levels(by_model)
     found += [_unscored_note(group) for group in by_model if group.unscored]
     found += [_suspicious_note(group) for group in by_model if group.suspicious_samples]
+    found += [
+        f"{group.model}: {group.flaky.n} of {group.flaky.N} accepted scripts failed when run again. "
+        "They count as accepted."
+        for group in by_model
+        if group.flaky.n
+    ]
     found += [
         f"{group.model}: the server reported no token usage for {group.cost.calls_without_usage} of "
         f"{group.cost.calls} calls; token counts are lower bounds."
         for group in by_model
         if group.cost.calls_without_usage
     ]
-    return found + _repeat_notes(run)
+    return found + _repeat_notes(run) + _control_notes(run)
 
 
 def _mixed_levels(by_model: Sequence[Group]) -> list[str]:
@@ -75,6 +88,31 @@ def _repeat_notes(run: RunData | Ledger) -> list[str]:
             found.append(f"{model}: several samples per task at temperature 0 are not independent draws.")
         if same:
             found.append(f"{model}: identical first replies for {same} of {repeated} tasks drawn twice+.")
+    return found
+
+
+def _control_notes(run: RunData | Ledger) -> list[str]:
+    rows = ledger_of(run).attempts.filter(pl.col("arm") == str(Arm.CONTROL))
+    if not len(rows):
+        return []
+    found = []
+    if run.manifest.config.get("sampling", {}).get("temperature") == 0:
+        found.append(
+            "Control arm: at temperature 0 every draw would be the same; those after the first are drawn at "
+            f"{LoopConfig().fresh_temperature}."
+        )
+    again = rows.filter("replied").group_by("model", "sid").agg(n=pl.len(), new=pl.col("reply").n_unique())
+    by_model = again.group_by("model").agg(pl.col("n").sum(), pl.col("new").sum()).sort("model")
+    found += [
+        f"{model}: {n - new} of {n} control draws repeat an earlier reply of their sample."
+        for model, n, new in by_model.iter_rows()
+        if new < n
+    ]
+    failed = rows.group_by("model", "sid").agg(pl.col("unscored").any()).filter("unscored").sort("model")
+    found += [
+        f"{model}: {count} control trajectories are unscored and left out of the comparison with repair."
+        for model, count in failed.group_by("model", maintain_order=True).len().iter_rows()
+    ]
     return found
 
 

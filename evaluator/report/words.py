@@ -63,7 +63,7 @@ GLOSSARY: Final[tuple[tuple[str, str], ...]] = (
     ("After repair", "Share of samples whose script that held in the end is a success."),
     (
         "Held",
-        "The script of the last attempt that has one: a repair can lose what worked, no code keeps it.",
+        "The last script that broke no shown test of the one before it: one that does is taken back.",
     ),
     ("Repair@c", "Share of samples whose script that held after c calls beyond the first is a success."),
     ("Lift", "After repair minus first call, in points, over the same samples."),
@@ -75,7 +75,7 @@ GLOSSARY: Final[tuple[tuple[str, str], ...]] = (
     ("Clean parse", "First scripts that compile in the sandbox after cleaning the reply."),
     ("Unscored", "A failure of ours hides the outcome. Outside every rate, with bounds beside it."),
     ("Yield", "Of calls that follow a failure of one class: the share whose script is a success."),
-    ("Breaks a test", "A script fails a shown test that the script before it passed."),
+    ("Breaks a test", "A script fails a shown test that the one held passes. It is taken back, and counted."),
     ("Advantage", "After repair minus fresh draws at equal calls or tokens, in points, same samples."),
     ("Fair, oracle", "Which fresh draw counts: the first that passes what is shown; any that is a success."),
     ("Censored", "The control arm has fewer draws than the budget buys, and none of them passed."),

@@ -54,6 +54,7 @@ def make_manifest(
         tasks=tuple(task_entry(task, jobs) for task in plan.tasks),
         templates={template.name: template.sha256 for template in plan.templates},
         models=tuple(model.entry for model in plan.models),
+        repair_model=plan.repairer.entry if plan.repairer else None,
         samples=plan.config.bench.samples,
         draws=plan.draws,
         image=image,
@@ -99,7 +100,13 @@ def version() -> str:
 def redact(config: dict[str, Any]) -> dict[str, Any]:
     """Take the credentials out of the servers' addresses: the only secrets that a configuration can hold."""
     models = [{**model, "base_url": _redact_url(model["base_url"])} for model in config["models"]]
-    return {**config, "models": models}
+    repair = config["repair"]
+    if isinstance(repair["model"], dict):
+        repair = {
+            **repair,
+            "model": {**repair["model"], "base_url": _redact_url(repair["model"]["base_url"])},
+        }
+    return {**config, "models": models, "repair": repair}
 
 
 def _redact_url(text: str) -> str:

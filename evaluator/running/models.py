@@ -38,6 +38,16 @@ def named_models(
     return tuple(_named(parse_model_spec(text), config, api_key_env) for text in specs)
 
 
+def repairing_model(config: Config) -> ModelSection | None:
+    """Give the model that repairs, where it is another one, looked up as a measured one is.
+
+    Raises:
+        UsageProblem: its name is on no server, or on several.
+    """
+    named = config.repair.model
+    return _named(parse_model_spec(named), config, None) if isinstance(named, str) else named
+
+
 def loaded_model() -> tuple[ModelSection, ...]:
     """Give the one chat model that is loaded on this machine, if there is just one; nothing if there is none.
 
@@ -60,6 +70,8 @@ def demo_plan(config: Config, stack: ExitStack) -> Plan:
     from evaluator.replay.recorded import RecordedServer  # noqa: PLC0415 - only the demo needs it
     from prompts.recordings import demo_root, load_recordings, recordings_sha256  # noqa: PLC0415
 
+    if config.repair.model is not None:
+        raise UsageProblem("the recorded demo asks no model, and none can repair: name the model to measure")
     if config.bench.samples != 1:
         raise UsageProblem("the recorded demo has one reply per task: leave out --samples, or name a model")
     recordings = load_recordings(demo_root())
@@ -71,6 +83,9 @@ def demo_plan(config: Config, stack: ExitStack) -> Plan:
     ]
     # The port differs from run to run; the replies are what the server is.
     server_id = f"recorded:{recordings_sha256(recordings)[:16]}"
+    if config.repair.control is None:
+        repair = config.repair.model_copy(update={"control": True})
+        config = config.model_copy(update={"repair": repair})
     return make_plan(config, models, recorded_demo=True, server_id=server_id)
 
 
@@ -97,7 +112,7 @@ def recorded_models(plan: Plan) -> frozenset[str]:
         ConfigProblem: the key that a model's section names is not in the environment.
     """
     recorded = set()
-    for model in plan.models:
+    for model in (*plan.models, *([plan.repairer] if plan.repairer else [])):
         try:
             trust_env = plan.config.server.trust_env
             server = list_models(model.section.base_url, api_key(model.section), trust_env=trust_env)

@@ -10,12 +10,15 @@ from pathlib import Path
 import structlog
 
 from evaluator.config import api_key
-from evaluator.errors import RunIncompatible
+from evaluator.errors import NotItsTurn, RunIncompatible
 from evaluator.jobs import JobMaker
+from evaluator.running.control import budget_of, run_control
 from evaluator.running.plan import Plan, PlannedModel
 from evaluator.running.progress import Watcher
-from evaluator.running.sample import Cleaning, SampleSpec, Tools, fingerprint, run_sample
+from evaluator.running.rechecks import recheck
+from evaluator.running.sample import Cleaning, Repairer, SampleSpec, Tools, fingerprint, run_sample
 from evaluator.running.scheduler import Lane, Outcome, Scheduler
+from evaluator.running.turns import Turns
 from evaluator.runs.journal import Journal, load_run, now, read_attempts, read_completions, read_manifest
 from evaluator.runs.records import AttemptRecord, Manifest
 from evaluator.runs.remember import Known, RememberingLLM, RememberingSandbox
@@ -94,6 +97,8 @@ def run_plan(
         # Whatever ends this, workers that still run must begin nothing new while their clients close.
         stack.callback(stop.set)
         outcome = scheduler.run(lanes)
+        while not stop.is_set() and (due := runner.turns.next_lanes(lanes)):
+            outcome = scheduler.run(due)
         if not outcome.interrupted:
             journal.write_manifest(_ended(manifest, outcome))
         return load_run(folder), outcome
@@ -149,6 +154,9 @@ class _Runner:
         self._known = Known(read_completions(folder), attempts)
         self._written = _written(attempts)
         self._tools: dict[str, Tools] = {}
+        self._told: set[tuple[object, ...]] = set()
+        self._repairing: tuple[LLM, threading.BoundedSemaphore] | None = None
+        self.turns = Turns(plan)
         self._sandbox = RememberingSandbox(
             parts.sandbox,
             parts.sandbox.image(),
@@ -173,7 +181,9 @@ class _Runner:
                 self._known,
                 slots=threading.BoundedSemaphore(concurrency),
                 stop=self._stop,
+                its_turn=lambda: self.turns.lets_measured(model),
             ),
+            repairer=self._repairer(model, stack),
             sandbox=self._sandbox,
             cleaner=self._parts.cleaner,
             jobs=self._parts.jobs,
@@ -181,6 +191,7 @@ class _Runner:
             sampling=config.first_sampling(model.section.extra_body),
             system=config.sampling.system,
             holdout_always=config.bench.holdout == "always",
+            flake_checks=self._plan.flake_checks,
             seed=config.sampling.seed,
         )
         return Lane(
@@ -191,16 +202,53 @@ class _Runner:
             workers=concurrency + self._parts.slots,
         )
 
+    def _repairer(self, model: PlannedModel, stack: ExitStack) -> Repairer | None:
+        """Give who repairs this model's scripts, where it is another one; all share one client."""
+        other = self._plan.repairer
+        if other is None or other.is_same(model):
+            return None
+        if self._repairing is None:
+            recorded = other.entry.label in self._parts.recorded
+            client, opened = open_client(other, self._plan, self._stop, recorded=recorded)
+            stack.enter_context(opened)
+            self._repairing = client, threading.BoundedSemaphore(other.section.concurrency)
+        client, slots = self._repairing
+        asker = RememberingLLM(
+            client,
+            model.entry,
+            self._journal,
+            self._known,
+            slots=slots,
+            stop=self._stop,
+            asked=other.entry,
+            its_turn=self.turns.lets_repairer,
+        )
+        return Repairer(label=other.entry.label, llm=asker, extra=dict(other.section.extra_body))
+
     def run_one(self, spec: SampleSpec) -> None:
-        """Run one sample to its end."""
+        """Run one sample to its end, or until it has to wait for another model's turn."""
+        try:
+            self._run_one(spec)
+        except NotItsTurn:
+            self.turns.wait(spec)
+
+    def _run_one(self, spec: SampleSpec) -> None:
         started = time.monotonic()
-        last: AttemptRecord | None = None
-        for record in run_sample(spec, self._tools[spec.model.label]):
-            last = record
-            self._write(record)
+        tools = self._tools[spec.model.label]
+        repaired = [self._noted(recheck(record, spec, tools)) for record in run_sample(spec, tools)]
+        budget = budget_of(repaired, self._known.completion) if self._plan.control else None
+        if budget is not None:
+            for record in run_control(spec, tools, budget):
+                self._noted(record)
+        if repaired:
+            self._watcher.sample(spec, repaired[-1], time.monotonic() - started)
+
+    def _noted(self, record: AttemptRecord) -> AttemptRecord:
+        self._write(record)
+        if record.call_key not in self._told:
+            self._told.add(record.call_key)
             self._watcher.attempt(record)
-        if last is not None:
-            self._watcher.sample(spec, last, time.monotonic() - started)
+        return record
 
     def _write(self, record: AttemptRecord) -> None:
         written = self._written.setdefault(record.sample_key, {})

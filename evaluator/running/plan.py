@@ -3,15 +3,19 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import urlsplit
 
 from evaluator.config import Config, ModelSection
 from evaluator.errors import RunIncompatible, UsageProblem
+from evaluator.running.control import DRAWS_PER_CALL
 from evaluator.running.sample import SampleSpec
 from evaluator.runs.records import Draw, Manifest, ModelEntry
 from evaluator.servers.find import display_url, normalise_base_url
 from prompts.render import Template, load_template
 from prompts.tasks import Task, batch_root, load
+
+FLAKE_CHECKS: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +24,14 @@ class PlannedModel:
 
     entry: ModelEntry
     section: ModelSection
+
+    def is_same(self, other: "PlannedModel") -> bool:
+        """Whether both are one model of one server."""
+        return (self.entry.name, self.entry.server) == (other.entry.name, other.entry.server)
+
+    def shares_server(self, other: "PlannedModel") -> bool:
+        """Whether both are on one server, which has to load now this one and now that one."""
+        return self.entry.server == other.entry.server and not self.is_same(other)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +42,8 @@ class Plan:
     tasks: tuple[Task, ...]
     templates: tuple[Template, ...]
     models: tuple[PlannedModel, ...]
+    repairer: PlannedModel | None = None
+    """The model that repairs, where it is another one."""
     recorded_demo: bool = False
     draws: tuple[Draw, ...] = ()
     """What is drawn; empty: every model on every task and template."""
@@ -44,8 +58,27 @@ class Plan:
         return len(self.tasks) * len(self.templates) * self.config.bench.samples * len(self.models)
 
     @property
+    def flake_checks(self) -> int:
+        """How often an accepted script is run again."""
+        wanted = self.config.bench.flake_checks
+        if wanted is not None:
+            return wanted
+        # The demo is to be over soon, and what is replayed comes in large numbers.
+        return 0 if self.replayed or self.recorded_demo else FLAKE_CHECKS
+
+    @property
+    def control(self) -> bool:
+        """Whether there is a control arm."""
+        return bool(self.config.repair.control)
+
+    @property
+    def most_draws(self) -> int:
+        """Upper bound of the calls of the control arm."""
+        return self.control * DRAWS_PER_CALL * self.most_calls
+
+    @property
     def most_calls(self) -> int:
-        """Upper bound of the calls to models."""
+        """Upper bound of the calls of the repair arm."""
         section = self.config.repair
         # Besides repairs there is at most one call each of the kinds length, format, fresh and cleanup.
         per_sample = min(section.calls, 1 + section.repairs + 3 + section.cleanup) if section.repairs else 1
@@ -104,6 +137,7 @@ def make_plan(
         tasks=tuple(tasks[: bench.limit]),
         templates=templates,
         models=_planned(models, server_id),
+        repairer=_repairer(config),
         recorded_demo=recorded_demo,
     )
 
@@ -122,6 +156,7 @@ def check_same(plan: Plan, manifest: Manifest) -> None:
             {model.entry.label: model.entry.server for model in plan.models},
             {entry.label: entry.server for entry in manifest.models},
         ),
+        *_changed("the repairing model", _by_name(_entry_of(plan)), _by_name(manifest.repair_model)),
     ]
     if changed:
         raise RunIncompatible(
@@ -144,6 +179,16 @@ def _planned(models: Sequence[ModelSection], server_id: str | None) -> tuple[Pla
     return tuple(planned)
 
 
+def _repairer(config: Config) -> PlannedModel | None:
+    section = config.repair.model
+    if section is None:
+        return None
+    if isinstance(section, str):
+        raise UsageProblem(f"the repairing model {section!r} has not been looked up")
+    (found,) = _planned((section,), None)
+    return found
+
+
 def _place(url: str) -> str:
     """Name a server by host and port, and by its path where that is not the usual one."""
     parts = urlsplit(display_url(url))
@@ -155,6 +200,14 @@ def _refuse_twice(names: Sequence[str], what: str) -> None:
     twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
         raise UsageProblem(f"{what} named twice: {', '.join(twice)}")
+
+
+def _entry_of(plan: Plan) -> ModelEntry | None:
+    return plan.repairer.entry if plan.repairer else None
+
+
+def _by_name(entry: ModelEntry | None) -> dict[str, str]:
+    return {entry.name: entry.server} if entry else {}
 
 
 def _task_hashes(manifest: Manifest) -> dict[str, str]:

@@ -1,18 +1,20 @@
 """One sample: the repair loop over real parts, the holdout beside it, one journal line per attempt."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Final, Literal, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal, Protocol
 
-from evaluator.jobs import JobMaker, basis
+from evaluator.jobs import JobMaker, Part, basis
 from evaluator.keys import derived_int, text_sha256
+from evaluator.running.guard import Guard
 from evaluator.runs.journal import now
-from evaluator.runs.records import AttemptRecord, ModelEntry, ScriptRecord
+from evaluator.runs.records import AttemptRecord, ModelEntry, Recheck, ScriptRecord
 from prompts.render import Template, render
 from prompts.tasks import Task
+from repair.attempt import Attempt, LoopConfig, Stages, Start
 from repair.errors import NotRecorded
 from repair.llm import Arm, CallId, CallKind, Completion, Message, Request, Sampling
-from repair.loop import Attempt, LoopConfig, Stages, Start, run_loop
+from repair.loop import run_loop
 from repair.outcome import Verdict
 from repair.script import Script
 from sandbox.errors import SandboxError
@@ -36,6 +38,10 @@ class Runner(Protocol):
     """A sandbox that says which key a result has and whether it was looked up."""
 
     def run(self, job: Job) -> tuple[RunResult, str, bool]:
+        """See `evaluator.runs.remember.RememberingSandbox`."""
+        ...
+
+    def again(self, job: Job, part: Part, repeat_no: int) -> Recheck:
         """See `evaluator.runs.remember.RememberingSandbox`."""
         ...
 
@@ -73,7 +79,21 @@ class Tools:
     sampling: Sampling
     system: str | None = None
     holdout_always: bool = False
+    flake_checks: int = 0
+    """How often an accepted script is run again."""
     seed: int = 0
+    repairer: "Repairer | None" = None
+    """Who is asked for repairs, where that is another model."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repairer:
+    """Another model that repairs."""
+
+    label: str
+    llm: Asker
+    extra: Mapping[str, Any]
+    """Server-specific parameters of its calls."""
 
 
 @dataclass(slots=True)
@@ -84,6 +104,11 @@ class Notes:
     shown_key: str | None = None
     reused: list[Reused] = field(default_factory=list)
     recording_ended: bool = False
+    asked: str = ""
+
+    def forget(self) -> None:
+        """Be ready for the next attempt."""
+        self.completion_key, self.shown_key, self.reused, self.asked = None, None, [], ""
 
 
 def run_sample(spec: SampleSpec, tools: Tools) -> Iterator[AttemptRecord]:
@@ -95,9 +120,11 @@ def run_sample(spec: SampleSpec, tools: Tools) -> Iterator[AttemptRecord]:
         EngineGone: nothing can be run any more.
     """
     notes = Notes()
-    for attempt in run_loop(_start(spec, tools), stages(spec, tools, notes), tools.loop):
+    start = start_of(spec, tools)
+    parts = stages(spec, tools, notes, Guard(spec.task, start.messages))
+    for attempt in run_loop(start, parts, tools.loop):
         yield finish(attempt, spec, tools, notes)
-        notes.completion_key, notes.shown_key, notes.reused = None, None, []
+        notes.forget()
 
 
 def first_messages(template: Template, task: Task, system: str | None) -> tuple[Message, ...]:
@@ -109,7 +136,8 @@ def first_messages(template: Template, task: Task, system: str | None) -> tuple[
     return (Message(role="system", content=system), *rest)
 
 
-def _start(spec: SampleSpec, tools: Tools) -> Start:
+def start_of(spec: SampleSpec, tools: Tools) -> Start:
+    """Say where a sample begins: its first call."""
     messages = first_messages(spec.template, spec.task, tools.system)
     call = CallId(
         task_id=spec.task.task_id, template=spec.template.name, sample=spec.sample, arm=spec.arm, call_no=0
@@ -117,26 +145,37 @@ def _start(spec: SampleSpec, tools: Tools) -> Start:
     return Start(call=call, messages=messages, sampling=tools.sampling)
 
 
-def stages(spec: SampleSpec, tools: Tools, notes: Notes) -> Stages:
-    """Give the loop its real parts; what they learn goes into `notes`."""
+def stages(spec: SampleSpec, tools: Tools, notes: Notes, guard: Guard) -> Stages:
+    """Give the loop its real parts; what they learn goes into `notes`.
+
+    `guard` looks at everything that is sent.
+    """
 
     def ask(request: Request) -> Completion:
+        guard.check(request)
+        llm, other = tools.llm, tools.repairer if request.by_repairer else None
+        if other is not None:
+            llm, notes.asked = other.llm, other.label
+            request = replace(request, sampling=replace(request.sampling, extra=other.extra))
         try:
-            completion, notes.completion_key, known = tools.llm.complete(request)
+            completion, notes.completion_key, known = llm.complete(request)
         except NotRecorded:
             notes.recording_ended = True
             raise
         if known:
             notes.reused.append("completion")
+        guard.heard(completion.text)
         return completion
 
     def make_script(completion: Completion) -> Script:
-        return tools.cleaner.clean(
+        script = tools.cleaner.clean(
             completion.text,
             reasoning=completion.reasoning,
             required=spec.task.entry_point or (),
             prompt=spec.task.prompt,
         )
+        guard.heard(script.code or "")
+        return script
 
     def run(code: str) -> RunResult:
         result, notes.shown_key, known = tools.sandbox.run(tools.jobs.job(spec.task, code))
@@ -147,7 +186,7 @@ def stages(spec: SampleSpec, tools: Tools, notes: Notes) -> Stages:
     def seed(call: CallId) -> int:
         return derived_int(31, tools.seed, spec.model.name, str(call))
 
-    return Stages(ask=ask, make_script=make_script, run=run, seed=seed)
+    return Stages(ask=ask, make_script=make_script, run=run, seed=seed, allowed=guard.allows)
 
 
 def finish(attempt: Attempt, spec: SampleSpec, tools: Tools, notes: Notes) -> AttemptRecord:
@@ -204,6 +243,8 @@ def _record(attempt: Attempt, spec: SampleSpec, tools: Tools, notes: Notes) -> A
         feedback=attempt.feedback,
         stop=RECORDING_ENDED if notes.recording_ended else attempt.stop,
         error=attempt.error,
+        taken_back=attempt.taken_back,
+        asked=notes.asked,
     )
 
 
@@ -232,6 +273,7 @@ def fingerprint(record: AttemptRecord) -> tuple[object, ...]:
         _outcomes(record.shown),
         _outcomes(record.holdout),
         record.stop,
+        record.taken_back,
     )
 
 

@@ -81,6 +81,8 @@ class CompletionRecord(_CallRecord):
     first_token_s: float | None = None
     retries: int = 0
     capped: bool = False
+    asked: str = ""
+    """Label of the model that replied, where it is not the one whose sample this is."""
 
 
 class ScriptRecord(BaseModel):
@@ -103,6 +105,23 @@ class ScriptRecord(BaseModel):
 
 Basis: TypeAlias = Literal["own", "program", "model-written"]
 """What a verdict rests on: the task's own tests, no tests at all, or tests that a model wrote."""
+
+
+class Recheck(BaseModel):
+    """One more run of a script that was accepted, with another hash seed. No other number depends on it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    part: Literal["shown", "holdout"]
+    repeat_no: int
+    """From 1."""
+    verdict: RunVerdict
+    key: str = ""
+    """Content key of the run; empty where there is no result."""
+    hash_seed: int = 0
+    failed: tuple[str, ...] = ()
+    """Tests that did not pass, some of them."""
+    wall_s: float = 0.0
 
 
 class AttemptRecord(_CallRecord):
@@ -134,6 +153,12 @@ class AttemptRecord(_CallRecord):
     """What the model was told for this call beyond the first prompt."""
     stop: str | None = None
     """Why no call follows this attempt; None where one does."""
+    rechecks: tuple[Recheck, ...] = ()
+    """Of an accepted script: how it came out again (`--flake-checks`)."""
+    asked: str = ""
+    """Label of the model that replied, where it is not the one whose sample this is."""
+    taken_back: bool = False
+    """Whether the script breaks a shown test that the one held before passes: then that one still stands."""
     error: str = ""
     """What failed, where the verdict is a failure of ours."""
 
@@ -141,6 +166,12 @@ class AttemptRecord(_CallRecord):
     def unscored(self) -> bool:
         """Whether a failure of ours hides what the model is worth here."""
         return self.verdict.ours or self.holdout_verdict is RunVerdict.SANDBOX_ERROR
+
+    @property
+    def flaky(self) -> bool | None:
+        """Whether an accepted script failed when it was run again; None where it was not."""
+        judged = [each.verdict for each in self.rechecks if each.verdict is not RunVerdict.SANDBOX_ERROR]
+        return any(verdict is not RunVerdict.PASSED for verdict in judged) if judged else None
 
     @property
     def success(self) -> bool:
@@ -213,6 +244,8 @@ class Manifest(_Stored):
     templates: dict[str, str]
     """Template name → sha256."""
     models: tuple[ModelEntry, ...]
+    repair_model: ModelEntry | None = None
+    """The model that repairs, where it is another than the one that is measured."""
     samples: int
     draws: tuple[Draw, ...] = ()
     """What was to be drawn; empty: every model on every task and template, `samples` times."""

@@ -6,16 +6,19 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from evaluator.errors import EngineGone, Stopped
+from evaluator.errors import EngineGone, NotItsTurn, Stopped
+from evaluator.jobs import Part
 from evaluator.keys import completion_key, verdict_key
 from evaluator.runs.journal import now
-from evaluator.runs.records import AttemptRecord, CompletionRecord, ModelEntry
+from evaluator.runs.records import AttemptRecord, CompletionRecord, ModelEntry, Recheck
 from repair.errors import LLMError
 from repair.llm import LLM, Completion, Request
 from sandbox.backend import Sandbox
 from sandbox.errors import EngineUnavailable, ImageMissing, SandboxError
-from sandbox.types import ImageInfo, Job, RunResult
+from sandbox.types import ImageInfo, Job, RunResult, TestOutcome
+from sandbox.verdict import judge
 
+_MOST_FAILED = 10
 _INFRA_PAUSES_S = (0.5, 2.0, 8.0, 20.0)
 """An engine that is started anew, or a machine that is, takes about so long."""
 
@@ -27,6 +30,7 @@ class Known:
         self._lock = threading.Lock()
         self._completions = {record.key: record for record in completions}
         self._runs: dict[str, RunResult] = {}
+        self._rechecks: dict[str, Recheck] = {}
         self._alone: dict[str, threading.Lock] = {}
         for attempt in attempts:
             self.learn(attempt)
@@ -62,6 +66,19 @@ class Known:
             self.add_run(attempt.shown_key, attempt.shown)
         if attempt.holdout_key and attempt.holdout:
             self.add_run(attempt.holdout_key, attempt.holdout)
+        for each in attempt.rechecks:
+            if each.key:
+                self.add_recheck(each)
+
+    def recheck(self, key: str) -> Recheck | None:
+        """Look up how a script came out again."""
+        with self._lock:
+            return self._rechecks.get(key)
+
+    def add_recheck(self, each: Recheck) -> None:
+        """Remember how a script came out again."""
+        with self._lock:
+            self._rechecks[each.key] = each
 
 
 class _Writer(Protocol):
@@ -80,9 +97,17 @@ class RememberingLLM:
         *,
         slots: AbstractContextManager[object],
         stop: threading.Event,
+        asked: ModelEntry | None = None,
+        its_turn: Callable[[], bool] = lambda: True,
     ) -> None:
         self._inner, self._model, self._journal, self._known = inner, model, journal, known
-        self._slots, self._stop = slots, stop
+        self._slots, self._stop, self._its_turn = slots, stop, its_turn
+        self._asked = asked or model
+
+    @property
+    def other(self) -> str:
+        """Label of the model that is asked, where it is not the one whose samples these are."""
+        return "" if self._asked == self._model else self._asked.label
 
     def complete(self, request: Request) -> tuple[Completion, str, bool]:
         """Give the reply, its key, and whether it was looked up.
@@ -90,11 +115,14 @@ class RememberingLLM:
         Raises:
             LLMError: as the model's client does.
             Stopped: the run is ending, and the reply is not known.
+            NotItsTurn: the reply is not known, and the server is busy with another model.
         """
-        key = completion_key(self._model.server, self._model.name, request)
+        key = completion_key(self._asked.server, self._asked.name, request)
         record = self._known.completion(key)
         if record is not None:
             return completion_of(record), key, True
+        if not self._its_turn():
+            raise NotItsTurn(self._asked.label)
         with self._slots:
             if self._stop.is_set():
                 raise Stopped
@@ -118,7 +146,7 @@ class RememberingLLM:
         return CompletionRecord(
             key=key,
             at=now(),
-            server=self._model.server,
+            server=self._asked.server,
             model=self._model.label,
             task_id=call.task_id,
             template=call.template,
@@ -138,6 +166,7 @@ class RememberingLLM:
             first_token_s=completion.first_token_s,
             retries=completion.retries,
             capped=completion.capped,
+            asked=self.other,
         )
 
 
@@ -188,6 +217,33 @@ class RememberingSandbox:
                 result = run_patiently(self._inner, job, pause=self._pause)
             self._known.add_run(key, result)
         return result, key, False
+
+    def again(self, job: Job, part: Part, repeat_no: int) -> Recheck:
+        """Run once more what was accepted; what is known of this repetition is looked up.
+
+        Raises:
+            SandboxError: several tries gave no trustworthy result.
+            EngineGone: no engine answers any more; the run cannot go on.
+        """
+        key = verdict_key(job, self._image, repeat_no=repeat_no)
+        with self._known.alone(key):
+            known = self._known.recheck(key)
+            if known is not None:
+                return known.model_copy(update={"part": part})
+            with self._slots:
+                result = run_patiently(self._inner, job, pause=self._pause)
+            failed = [test.id for test in result.tests if test.outcome is not TestOutcome.PASSED]
+            found = Recheck(
+                part=part,
+                repeat_no=repeat_no,
+                verdict=judge(result),
+                key=key,
+                hash_seed=job.hash_seed,
+                failed=tuple(failed[:_MOST_FAILED]),
+                wall_s=result.wall_s,
+            )
+            self._known.add_recheck(found)
+        return found
 
 
 def run_patiently(sandbox: Sandbox, job: Job, *, pause: Callable[[float], object] = time.sleep) -> RunResult:

@@ -83,8 +83,8 @@ class Sample:
 
 
 def held(attempts: tuple[AttemptRecord, ...]) -> AttemptRecord | None:
-    """Return the last attempt that has a script: the state carried on when a reply held none."""
-    return next((attempt for attempt in reversed(attempts) if attempt.script.code is not None), None)
+    """Return the last attempt whose script was not taken back: the state carried on when a reply has none."""
+    return next((a for a in reversed(attempts) if a.script.code is not None and not a.taken_back), None)
 
 
 def succeeded(attempts: tuple[AttemptRecord, ...]) -> bool:

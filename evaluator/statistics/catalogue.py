@@ -111,6 +111,12 @@ GROUP: Final = (
         "over-fitting in LDB, arXiv:2402.16906",
     ),
     _m(
+        "flaky",
+        "flaky",
+        "of accepted scripts that were run again (--flake-checks): those that failed one of these runs; no other number depends on it",
+        WILSON,
+    ),
+    _m(
         "unscored",
         "unscored",
         "planned samples that a failure of ours, or the end of the run, left without a verdict",
@@ -197,7 +203,7 @@ GROUP: Final = (
     _m(
         "regressions",
         "repairs.regressions",
-        "scripts that fail a shown test which the script before passed / scripts that replaced another",
+        "scripts that fail a shown test which the one held then passes, and are taken back / scripts that came after another",
         WILSON,
         "test anchors of AlphaCodium, arXiv:2401.08500",
     ),
@@ -210,10 +216,10 @@ GROUP: Final = (
     _m(
         "no-op",
         "repairs.no_op",
-        "scripts equal (syntax tree) to the one before / scripts that replaced another",
+        "scripts equal (syntax tree) to the one held then / scripts that came after another",
         WILSON,
     ),
-    _m("cycles", "repairs.cycles", "scripts equal to any before / scripts that replaced another", WILSON),
+    _m("cycles", "repairs.cycles", "scripts equal to any before / scripts that came after another", WILSON),
     _m(
         "false rejects",
         "repairs.false_rejects",
@@ -221,6 +227,12 @@ GROUP: Final = (
         WILSON,
     ),
     _m("controls", "control.samples", "scored samples that have a trajectory of the control arm"),
+    _m("control draws", "control.draws", "calls of the control arm on them"),
+    _m(
+        "tokens of the control",
+        "control.tokens",
+        "prompt and completion tokens of those; a lower bound where usage is missing",
+    ),
     _m(
         "asking again, equal calls",
         "control.by_calls",

@@ -10,6 +10,8 @@ ASPECTS: Final = ("tasks", "limits", "image", "policy", "templates")
 """What must be the same, unless a comparison is about it."""
 _LIMITS: Final = ("wall_s", "cpu_s", "profile", "runtime", "grading")
 _SHOWN: Final = 5
+_NO_MATTER: Final = frozenset({"control"})
+"""Settings of [repair] that change no number of the repair arm."""
 
 
 def check_comparable(a: Manifest, b: Manifest, across: Collection[str] = ()) -> list[str]:
@@ -37,7 +39,7 @@ def _differences(a: Manifest, b: Manifest) -> Iterator[tuple[str, str]]:
             "limits", f"sandbox.{name}", _setting(a, "sandbox", name), _setting(b, "sandbox", name)
         )
     yield from _unequal("image", "identity", a.image.identity[:12], b.image.identity[:12])
-    for name in sorted({*a.config.get("repair", {}), *b.config.get("repair", {})}):
+    for name in sorted({*a.config.get("repair", {}), *b.config.get("repair", {})} - _NO_MATTER):
         yield from _unequal(
             "policy", f"repair.{name}", _setting(a, "repair", name), _setting(b, "repair", name)
         )
@@ -49,7 +51,9 @@ def _differences(a: Manifest, b: Manifest) -> Iterator[tuple[str, str]]:
 
 
 def _setting(manifest: Manifest, section: str, name: str) -> Any:
-    return manifest.config.get(section, {}).get(name)
+    value = manifest.config.get(section, {}).get(name)
+    # A model is the same wherever it is served.
+    return value.get("name") if isinstance(value, dict) else value
 
 
 def _unequal(aspect: str, name: str, one: Any, other: Any) -> Iterator[tuple[str, str]]:

@@ -39,6 +39,10 @@ class Control:
 
     samples: int
     """Scored samples of the repair arm that have a control."""
+    draws: int
+    """Calls of the control arm on them."""
+    tokens: int
+    """Prompt and completion of those; a lower bound where a server reported no usage."""
     by_calls: EqualBudget
     by_tokens: EqualBudget | None
     """None where a server reported no usage."""
@@ -62,6 +66,8 @@ def control_numbers(ledger: Ledger, scored: pl.DataFrame) -> Control | None:
     with_usage = not paired["tokens"].null_count() and not paired["no_usage"].sum()
     return Control(
         samples=paired["sid"].n_unique(),
+        draws=len(paired),
+        tokens=int(paired["tokens"].sum()),
         by_calls=_equal(paired, pl.col("position") < pl.col("budget_calls"), _calls_left()),
         by_tokens=_equal(paired, _affordable(), _tokens_left()) if with_usage else None,
     )

@@ -1,7 +1,7 @@
 """The repair curve: the share of samples whose script that held is a success, by what was spent.
 
-repair@c is the share after c further calls of any kind; the last state is carried on, so that a curve
-may fall where a repair breaks what worked. All points of a curve have the same denominator. Each point
+repair@c is the share after c further calls of any kind; what held last is carried on, and a script that
+breaks a shown test is taken back. All points of a curve have the same denominator. Each point
 is a rate with the interval that single rates have.
 """
 

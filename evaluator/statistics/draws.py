@@ -37,7 +37,7 @@ def tables(ledger: Ledger) -> tuple[pl.DataFrame, pl.DataFrame]:
 def attempts_of(ledger: Ledger) -> pl.DataFrame:
     """Give the attempts of the repair arm with the state that each left behind.
 
-    `held` is whether the script that holds after the attempt is a success: the last one there is.
+    `held` is whether the script that holds after the attempt is a success: the last that was not taken back.
     `delta` is its change, `position` counts calls beyond the first, `rounds` repair rounds.
     """
     rows = ledger.attempts
@@ -50,7 +50,7 @@ def attempts_of(ledger: Ledger) -> pl.DataFrame:
         all_tokens=pl.col("tokens").cum_sum(),
         before_tokens=pl.col("tokens").fill_null(0).cum_sum() - pl.col("tokens").fill_null(0),
     )
-    held = pl.when("has_code").then(pl.col("success")).when("first").then(pl.lit(value=False))
+    held = pl.when("holds").then(pl.col("success")).when("first").then(pl.lit(value=False))
     return (
         rows.with_columns(
             held=held.forward_fill(),
@@ -76,13 +76,14 @@ def draws_of(ledger: Ledger, attempts: pl.DataFrame) -> pl.DataFrame:
         any_unscored=pl.col("unscored").any(),
         ended=pl.col("ended").last(),
         first_outcome=pl.col("outcome").first(),
-        held_outcome=pl.col("outcome").filter("has_code").last(),
+        held_outcome=pl.col("outcome").filter("holds").last(),
         last_outcome=pl.col("outcome").last(),
         first_success=pl.col("success").first(),
         success=pl.col("held").last(),
         held_accepted=(pl.col("shown_passed") & pl.col("holdout_passed").is_not_null())
-        .filter("has_code")
+        .filter("holds")
         .last(),
+        flaky=pl.col("flaky").filter("holds").last(),
         raw_compiles=pl.col("raw_compiles").first(),
         compiled=pl.col("compiled").first(),
         truncated=pl.col("truncated").first(),
@@ -95,7 +96,7 @@ def draws_of(ledger: Ledger, attempts: pl.DataFrame) -> pl.DataFrame:
         model_s=pl.col("model_s").sum(),
         sandbox_s=pl.col("sandbox_s").sum(),
         suspicious=pl.col("suspicious").list.explode(keep_nulls=False, empty_as_null=False).unique().sort(),
-        held_suspicious=pl.col("suspicious").filter("has_code").last().list.len() > 0,
+        held_suspicious=pl.col("suspicious").filter("holds").last().list.len() > 0,
     )
     known = _planned(ledger).join(recorded.select(DRAW), on=DRAW, how="full", coalesce=True)
     draws = known.join(recorded, on=DRAW, how="left").join(_tasks(ledger), on="task_id", how="left")

@@ -35,6 +35,7 @@ _COLUMNS: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
     "reply": pl.UInt64,  # equal for equal replies
     "cold": pl.Boolean,  # drawn at temperature 0
     "has_code": pl.Boolean,
+    "holds": pl.Boolean,  # has code that was not taken back
     "mark": pl.UInt64,  # equal for scripts that differ in layout alone
     "cleaned": pl.String,  # what became of the reply
     "rules": pl.List(pl.String),  # of cleaning that fired
@@ -48,6 +49,7 @@ _COLUMNS: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
     "success": pl.Boolean,
     "unscored": pl.Boolean,
     "holdout_passed": pl.Boolean,  # null where the holdout had no say
+    "flaky": pl.Boolean,  # null where an accepted script was not run again
     "passed_tests": pl.List(pl.UInt64),
     "suspicious": pl.List(pl.String),
     "ended": pl.Boolean,
@@ -152,6 +154,7 @@ def _call(attempt: AttemptRecord) -> dict[str, Any]:
 def _script(attempt: AttemptRecord) -> dict[str, Any]:
     return {
         "has_code": attempt.script.code is not None,
+        "holds": attempt.script.code is not None and not attempt.taken_back,
         "mark": text(attempt.script.syntax_sha256 or attempt.script.sha256),
         "cleaned": str(attempt.script.outcome),
         "rules": [text(edit.rule) for edit in attempt.script.edits],
@@ -175,6 +178,7 @@ def _judgement(attempt: AttemptRecord) -> dict[str, Any]:
         "success": attempt.success,
         "unscored": attempt.unscored,
         "holdout_passed": str(attempt.holdout_verdict) == "passed" if heard else None,
+        "flaky": attempt.flaky,
         "passed_tests": [text(test.id) for test in tests if test.outcome is TestOutcome.PASSED],
     }
 

@@ -47,6 +47,8 @@ _ATTEMPT: Final = pl.Struct(
         "shown": _SHOWN,
         "holdout": pl.Struct({"wall_s": pl.Float64}),
         "has_holdout": pl.Boolean,
+        "taken_back": pl.Boolean,
+        "rechecks": pl.List(pl.Struct({"verdict": pl.String})),
         "flags": pl.List(pl.String),
         "suspicious": pl.List(pl.String),
     }
@@ -201,15 +203,25 @@ def _derived() -> list[pl.Expr]:
     by_exception = pl.col("exc_type").replace_strict(OF_EXCEPTION, default=EXCEPTION)
     heard = pl.col("has_holdout").fill_null(value=False) & holdout.is_not_null() & ~pl.col("unscored")
     syntax = script.field("syntax_sha256").fill_null("")
+    outcome = pl.element().struct.field("verdict")
+    again = pl.col("rechecks").list.eval(
+        (outcome == str(RunVerdict.PASSED)).filter(outcome != str(RunVerdict.SANDBOX_ERROR))
+    )
+    other = pl.lit(value=False)
     return [
         pl.col("reply_sha256").hash().alias("reply"),
         words.alias("outcome"),
         verdict.replace_strict(OF_VERDICT, default=by_exception).alias("failure"),
         (pl.col("shown").struct.field("compiled").is_not_null() & verdict.is_in(RAN)).alias("ran"),
+        pl.when(again.list.len() > 0).then(again.list.contains(other)).alias("flaky"),
         pl.when(heard).then(holdout == str(RunVerdict.PASSED)).alias("holdout_passed"),
         pl.col("kind").is_in([str(CallKind.REPAIR), str(CallKind.FRESH)]).alias("round"),
         pl.col("completion").is_not_null().alias("replied"),
         (script.field("outcome") != str(CleanOutcome.NO_CODE)).alias("has_code"),
+        (
+            (script.field("outcome") != str(CleanOutcome.NO_CODE))
+            & ~pl.col("taken_back").fill_null(value=False)
+        ).alias("holds"),
         pl.when(syntax == "").then(script.field("sha256")).otherwise(syntax).hash().alias("mark"),
         script.field("outcome").alias("cleaned"),
         script.field("edits")

@@ -61,6 +61,8 @@ class Group:
     truncated: Rate
     false_accepts: Rate
     """Of the scripts that held and passed what was shown: those that fail the holdout."""
+    flaky: Rate
+    """Of the accepted scripts that were run again: those that failed."""
     cost: Cost
     by_calls: tuple[Point, ...]
     by_rounds: tuple[Point, ...]
@@ -167,6 +169,7 @@ def group_numbers(ledger: Ledger, draws: pl.DataFrame, attempts: pl.DataFrame, *
         only_after_cleaning=first_rate(pl.col("first_success") & ~pl.col("raw_compiles")),
         truncated=first_rate(pl.col("truncated")),
         false_accepts=rate(scored.filter(pl.col("held_accepted")), pl.col("held_outcome") == HOLDOUT_FAILED),
+        flaky=rate(scored.filter(pl.col("flaky").is_not_null()), pl.col("flaky")),
         cost=cost_of(scored, known),
         by_calls=calls_curve(known) if whole else (),
         by_rounds=rounds_curve(known) if whole else (),

@@ -51,6 +51,19 @@ def rate(rows: pl.DataFrame, hit: pl.Expr) -> Rate:
     return rate_of(hits, scored, drawn, family)
 
 
+def pooled(rows: pl.DataFrame, hit: pl.Expr) -> Rate:
+    """Estimate a rate over calls, each of which weighs the same.
+
+    A loop stops at its first success: samples that need more calls have more of them. The mean over tasks of
+    each task's share would be too high, as the mean over families of the share of boys would be where
+    families stop at the first. Interval as ever, clustered on families.
+    """
+    known = rows.select("family_no", hit.cast(pl.Int64).alias("hit")).drop_nulls("hit")
+    one_each = np.ones(len(known), dtype=np.int64)
+    hits, family = (known[name].to_numpy().astype(np.int64) for name in ("hit", "family_no"))
+    return rate_of(hits, one_each, one_each, family)
+
+
 def rate_of(hits: Ints, scored: Ints, drawn: Ints, family: Ints) -> Rate:
     """Estimate a rate from counts per cell."""
     if not drawn.size:

@@ -6,7 +6,7 @@ from typing import Final
 import polars as pl
 
 from evaluator.statistics.failures import CLASSES
-from evaluator.statistics.rates import Rate, rate
+from evaluator.statistics.rates import Rate, pooled, rate
 
 STAGES: Final = ("replied", "extracted", "compiled", "ran", "shown passed", "success")
 _STAGE_COLUMNS: Final = ("replied", "has_code", "compiled", "ran", "shown_passed", "success")
@@ -45,13 +45,16 @@ class Repairs:
     well_formed: Rate
     """Of all replies: those from which a script could be extracted."""
     regressions: Rate
-    """Of scripts that replaced another: those that fail a shown test which the one before passed."""
+    """Of scripts that came after another: those that fail a shown test which the one held then passes.
+
+    They are taken back: the one before still stands. (Runs of before this was so let them stand.)
+    """
     lost: Rate
     """Of calls after a success: those after which what held was none any more."""
     no_op: Rate
-    """Of scripts that replaced another: those that are the same, layout and comments aside."""
+    """Of scripts that came after another: those that are the one held then, layout and comments aside."""
     cycles: Rate
-    """Of scripts that replaced another: those that were there before, at any call."""
+    """Of scripts that came after another: those that were there before, at any call."""
     false_rejects: Rate
     """Of final scripts that fail what is shown: those that pass the holdout, where it was run at all."""
 
@@ -64,11 +67,11 @@ def repair_numbers(attempts: pl.DataFrame) -> Repairs:
     return Repairs(
         funnel=tuple(_funnel(attempts)),
         yields=tuple(_yields(moves)),
-        well_formed=rate(attempts.filter("replied"), pl.col("has_code")),
-        regressions=rate(replaced, pl.col("breaks")),
-        lost=rate(moves.filter("before"), ~pl.col("held")),
-        no_op=rate(replaced, pl.col("mark") == pl.col("old_mark")),
-        cycles=rate(replaced, pl.col("seen")),
+        well_formed=pooled(attempts.filter("replied"), pl.col("has_code")),
+        regressions=pooled(replaced, pl.col("breaks") | ~pl.col("holds")),
+        lost=pooled(moves.filter("before"), ~pl.col("held")),
+        no_op=pooled(replaced, pl.col("mark") == pl.col("old_mark")),
+        cycles=pooled(replaced, pl.col("seen")),
         false_rejects=rate(final, pl.col("holdout_passed")),
     )
 
@@ -77,9 +80,13 @@ def _moves(attempts: pl.DataFrame) -> pl.DataFrame:
     """Give calls beyond the first, each with what failed before it and which script held then."""
     number = pl.int_range(pl.len())
     rows = attempts.with_columns(
-        failed_before=pl.col("failure").shift(),
+        # What a call is asked to mend: where a script was taken back, the failure of the one that stands.
+        failed_before=pl.when(pl.col("holds") | ~pl.col("has_code"))
+        .then(pl.col("failure"))
+        .forward_fill()
+        .shift(),
         # The row of the script that held before: of this trajectory, or of none.
-        old=pl.when("has_code").then(number).forward_fill().shift(),
+        old=pl.when("holds").then(number).forward_fill().shift(),
         begin=pl.when("first").then(number).forward_fill(),
         # Scripts are compared among themselves; where there is none each row is its own.
         seen=pl.col("has_code") & (pl.int_range(pl.len()).over("sid", "mark", "has_code") > 0),
@@ -99,7 +106,7 @@ def _funnel(attempts: pl.DataFrame) -> list[Stage]:
             call_no=int(str(call_no)),
             asked=len(rows),
             reached={
-                stage: rate(rows, pl.col(column))
+                stage: pooled(rows, pl.col(column))
                 for stage, column in zip(STAGES, _STAGE_COLUMNS, strict=True)
             },
         )
@@ -112,8 +119,8 @@ def _yields(moves: pl.DataFrame) -> list[Yield]:
     return [
         Yield(
             failure=failure,
-            mended=rate(rows, pl.col("success")),
-            mended_at_once=rate(rows.filter(pl.col("position") == 1), pl.col("success")),
+            mended=pooled(rows, pl.col("success")),
+            mended_at_once=pooled(rows.filter(pl.col("position") == 1), pl.col("success")),
             no_script=rows.filter(~pl.col("has_code")).height,
         )
         for failure in CLASSES

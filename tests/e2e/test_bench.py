@@ -18,7 +18,7 @@ from prompts.recordings import Reply
 
 pytestmark = pytest.mark.docker
 
-QUICK = ("--no-check-tasks",)
+QUICK = ("--no-check-tasks", "--flake-checks=0")
 
 
 def code(text):

@@ -2,12 +2,13 @@
 
 import ast
 import json
+from collections import Counter
 
 import pytest
 
 from evaluator.runs.journal import load_run
 from prompts.tasks import batch_root, load
-from repair.llm import CallKind
+from repair.llm import Arm, CallKind
 from repair.outcome import Verdict
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
@@ -40,21 +41,36 @@ def test_every_sample_is_scored(demo):
     """No reply is missing, and every trajectory comes to its end."""
     _, run, _ = demo
 
-    assert len(run.trajectories) == 30
+    assert Counter(trajectory.first.arm for trajectory in run.trajectories) == dict.fromkeys(Arm, 30)
     assert not any(trajectory.unscored for trajectory in run.trajectories)
+
+
+def test_repair_is_compared_with_asking_again(demo):
+    """Screen and summary say what repair is worth against fresh draws, by the fair choice and by an oracle."""
+    folder, _, done = demo
+    rows = json.loads((folder / "summary.json").read_text())["bases"]["own"]["leaderboard"]
+
+    assert len(rows) == 2
+    for row in rows:
+        assert row["control"]["samples"] == 15
+        for equal in (row["control"]["by_calls"], row["control"]["by_tokens"]):
+            assert equal["fair"]["N"] == equal["advantage"]["N"] == 15
+            assert equal["censored"] == 0
+    assert done.stdout.count("advantage of repair") == 4
+    assert "those after the first are drawn at 0.9" in done.stdout
 
 
 def test_what_can_happen_happens(demo):
     """Verdicts, kinds of calls, repairs that work and that do not, and false accepts are all there."""
     _, run, _ = demo
-    ends = {(len(t.attempts) > 1, t.attempts[-1].success) for t in run.trajectories}
+    repaired = [t for t in run.trajectories if t.first.arm is Arm.REPAIR]
+    ends = {(len(t.attempts) > 1, t.attempts[-1].success) for t in repaired}
 
     assert {attempt.verdict for attempt in run.attempts} >= SEEN
-    expected = {CallKind.FIRST, CallKind.REPAIR, CallKind.LENGTH, CallKind.FORMAT, CallKind.FRESH}
-    assert {attempt.kind for attempt in run.attempts} == expected
+    assert {attempt.kind for attempt in run.attempts} == set(CallKind) - {CallKind.CLEANUP}
     assert ends == {(False, True), (False, False), (True, True), (True, False)}
     assert any(a.verdict is Verdict.PASSED and not a.success for a in run.attempts)
-    assert "stuck" in {trajectory.attempts[-1].stop for trajectory in run.trajectories}
+    assert "stuck" in {trajectory.attempts[-1].stop for trajectory in repaired}
 
 
 def test_no_cheat_passes(demo):

@@ -25,7 +25,7 @@ def finished(tmp_path_factory, make_bench, tasks_and_replies):
     tasks = write_tasks(bench.folder)
     with RecordedServer(replies) as server:
         models = [f"--model={name}@{server.base_url}" for name in replies]
-        done = bench("bench", "--tasks-dir", tasks, *models, "--no-check-tasks")
+        done = bench("bench", "--tasks-dir", tasks, *models, "--no-check-tasks", "--flake-checks=1")
     assert done.returncode == 0, done.stderr
     return bench, bench.runs()[0]
 

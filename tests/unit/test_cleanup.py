@@ -3,9 +3,10 @@
 import pytest
 
 from repair import cleanup
+from repair.attempt import LoopConfig, Stages, Start
 from repair.cleaning.clean import Asked, clean_reply
 from repair.llm import CallId, Completion, Message, Sampling
-from repair.loop import LoopConfig, Stages, Start, run_loop
+from repair.loop import run_loop
 from repair.outcome import Verdict
 from repair.script import CleanOutcome, EditClass
 from sandbox.types import CompileReport, Evidence, Level, RunResult, TestOutcome, TestRecord

@@ -10,6 +10,7 @@ from prompts.recordings import LAST_CALL, Reply, demo_root, load_recordings, rec
 from prompts.render import template_names
 from prompts.tasks import batch_root, load
 from repair.cleaning.clean import clean_reply
+from repair.llm import Arm
 from repair.script import CleanOutcome
 
 MODELS = ("demo-large", "demo-small")
@@ -47,9 +48,19 @@ class TestShipped:
     @pytest.mark.parametrize("template", template_names())
     @pytest.mark.parametrize("task", TASKS, ids=lambda t: t.task_id)
     def test_every_call_has_a_reply(self, model, template, task):
-        """However long a trajectory gets, no call is without a reply."""
-        for number in range(LAST_CALL + 1):
-            assert f"{task.task_id}/{template}/0/repair/{number}" in RECORDED[model]
+        """However long a trajectory gets, of either arm, no call is without a reply."""
+        for arm in Arm:
+            for number in range(LAST_CALL + 1):
+                assert f"{task.task_id}/{template}/0/{arm}/{number}" in RECORDED[model]
+
+    @pytest.mark.parametrize("model", MODELS)
+    @pytest.mark.parametrize("template", template_names())
+    @pytest.mark.parametrize("task", TASKS, ids=lambda t: t.task_id)
+    def test_the_first_draw_of_both_arms_is_the_same(self, model, template, task):
+        """At temperature 0 the same prompt gets the same reply."""
+        first, again = (RECORDED[model][f"{task.task_id}/{template}/0/{arm}/0"] for arm in Arm)
+
+        assert first == again
 
     def test_nothing_else_is_recorded(self):
         """Every recorded call belongs to a task and a template that ship."""

@@ -10,6 +10,7 @@ from polars.testing import assert_frame_equal
 from evaluator.commands.report import command as report
 from evaluator.errors import JournalProblem, RunIncompatible
 from evaluator.runs.journal import ATTEMPTS, COMPLETIONS, Journal, load_run
+from evaluator.runs.records import Recheck
 from evaluator.runs.rundata import RunData
 from evaluator.statistics.ledger import ledger_of
 from evaluator.statistics.ledger_files import read_ledger
@@ -45,6 +46,11 @@ def everything(builder: Any) -> RunData:
         for one, exc in zip(TestOutcome, ("", "NameError", "OSError", "", "", "", "", ""), strict=False)
     )
     builder.sample("m", "d/tests", [{"verdict": F, "tests": tests, "flags": ("reply_truncated",)}, P])
+    back = {"verdict": P, "taken_back": True}
+    builder.sample("m", "d/back", [F, back, {"verdict": F, "taken_back": True}, Verdict.NO_CODE])
+    again = [Recheck(part="shown", repeat_no=1, verdict=verdict) for verdict in RunVerdict]
+    for number, checks in enumerate((again[-1:], again[:1], again[2:4] + again[-1:], again)):
+        builder.sample("m", "d/again", [{"verdict": P, "rechecks": tuple(checks)}], sample=number)
     builder.sample("m", "d/lost", [{"verdict": P, "holdout_verdict": RunVerdict.SANDBOX_ERROR}])
     builder.sample("m", "d/not-run", [{"verdict": P, "holdout_verdict": None, "holdout": None}])
     builder.sample("m", "d/large", [{"verdict": P, "code": "x = 1\n" * 20_000, "finish_reason": "length"}])

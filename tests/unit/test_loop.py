@@ -1,11 +1,15 @@
 """The repair loop: what follows an attempt, within which bounds."""
 
+from dataclasses import replace
+
 import pytest
 
+from repair.attempt import LoopConfig, Stages, Start, Stop
+from repair.best import held
 from repair.errors import AuthFailed, ContextOverflow, Transient
 from repair.feedback import Policy
 from repair.llm import CallId, Completion, Message, Sampling
-from repair.loop import LoopConfig, Stages, Start, Stop, run_loop
+from repair.loop import run_loop
 from repair.outcome import Verdict
 from repair.script import CleanOutcome, Script
 from sandbox.errors import SandboxError
@@ -192,6 +196,121 @@ class TestKinds:
         list(run_loop(START, stages, LoopConfig()))
 
         assert model.requests[1].messages[2].content == "(empty reply)"
+
+
+def facts_of(**outcomes):
+    """Facts of a run with these tests: True is a pass."""
+    facts = result(TestOutcome.PASSED)
+    tests = tuple(
+        TestRecord(
+            id=f"test_{name}", outcome=TestOutcome.PASSED if good else TestOutcome.FAILED, exc_type="E"
+        )
+        for name, good in outcomes.items()
+    )
+    ids = tuple(test.id for test in tests)
+    return replace(facts, tests=tests, evidence=replace(facts.evidence, expected=ids, collected=ids))
+
+
+RUNS = {
+    "half": facts_of(a=True, b=False, c=False),
+    "more": facts_of(a=True, b=True, c=False),
+    "other half": facts_of(a=False, b=True, c=True),
+    "nothing": facts_of(a=False, b=False, c=False),
+    "good": facts_of(a=True, b=True, c=True),
+}
+
+
+def play_tests(*replies, **config):
+    """Run a loop over scripts whose tests come out as in RUNS."""
+    model = Model(*replies)
+    return play(model, LoopConfig(**config), run=lambda code: RUNS[code.split("#")[0].strip()]), model
+
+
+class TestBestSoFar:
+    def test_a_repair_that_breaks_a_test_is_taken_back(self):
+        """More tests pass, but one that passed fails: the script before stands, and is what is built on."""
+        attempts, model = play_tests("half", "other half", "good")
+
+        assert [attempt.taken_back for attempt in attempts] == [False, True, False]
+        assert held(attempts[:2]) is attempts[0]
+        assert [message.content for message in model.requests[2].messages[:-1]] == ["s", "write f", "half"]
+        said = model.requests[2].messages[-1].content
+        assert "Your last change was taken back" in said
+        assert "broken by the change: test_a." in said
+        assert "2 of 3 tests do not pass. The first: test_b" in said
+
+    def test_a_later_script_stands_where_nothing_breaks(self):
+        """More tests, or the same: the later one is held, and nothing is said of taking back."""
+        attempts, model = play_tests("half", "half # again", "more", "good")
+
+        assert not any(attempt.taken_back for attempt in attempts)
+        assert held(attempts[:3]) is attempts[2]
+        assert not any("taken back" in m.content for request in model.requests for m in request.messages)
+
+    def test_changes_that_are_taken_back_are_counted(self):
+        """Both changes are named, and the test that the last one broke."""
+        attempts, model = play_tests("more", "half", "other half", "nothing")
+
+        assert [attempt.taken_back for attempt in attempts] == [False, True, True, True]
+        assert held(attempts) is attempts[0]
+        assert "Your last 2 changes were taken back" in model.requests[3].messages[-1].content
+        assert len(model.requests[3].messages) == 4
+
+    def test_fresh_style_builds_on_it_too(self):
+        """Task, the script that is held, and what is wrong with it."""
+        _, model = play_tests("half", "other half", "good", style="fresh")
+
+        assert [message.content for message in model.requests[2].messages[:-1]] == ["s", "write f", "half"]
+
+    @pytest.mark.parametrize("policy", [Policy.VERDICT, Policy.SYNTAX])
+    def test_a_policy_without_details_names_no_test(self, policy):
+        """That a change was taken back must be said, or the script would be a riddle; which test, not."""
+        _, model = play_tests("half", "other half", "good", policy=policy)
+        said = model.requests[2].messages[-1].content
+
+        assert "taken back" in said
+        assert "test_" not in said
+
+    def test_resampling_holds_the_best_draw(self):
+        """Without any feedback the best draw is handed back all the same."""
+        attempts, model = play_tests("more", "nothing", "half", "nothing # end", policy=Policy.NONE)
+
+        assert held(attempts) is attempts[0]
+        assert {request.messages for request in model.requests} == {START.messages}
+
+    def test_a_reply_without_code_changes_nothing(self):
+        """What was held stays, and the conversation goes on from the reply."""
+        attempts, model = play_tests("half", "no code", "other half", "good")
+
+        assert held(attempts[:2]) is held(attempts[:3]) is attempts[0]
+        assert [attempt.taken_back for attempt in attempts] == [False, False, True, False]
+        assert [message.content for message in model.requests[3].messages[:-1]] == ["s", "write f", "half"]
+
+    def test_no_script_of_worse_form_replaces_one_that_passes_tests(self):
+        """A script that does not compile passes nothing, and is taken back."""
+        broken = replace(result(), compiled=CompileReport(ok=False, exc_type="SyntaxError"), tests=())
+        runs = {**RUNS, "broken": broken}
+        attempts = play(Model("half", "broken", "good"), run=runs.__getitem__)
+
+        assert str(attempts[1].verdict) == "syntax_error"
+        assert attempts[1].taken_back
+
+    def test_a_script_that_disturbs_its_tests_proves_nothing(self):
+        """What a tampered report says of tests does not count: the script is taken back."""
+        facts = RUNS["more"]
+        cheat = replace(facts, evidence=replace(facts.evidence, canaries_right=False))
+        attempts = play(Model("half", "cheat", "good"), run={**RUNS, "cheat": cheat}.__getitem__)
+
+        assert attempts[1].verdict is Verdict.TAMPERED
+        assert attempts[1].taken_back
+
+    def test_a_repeated_change_is_stuck(self):
+        """The same bad change again is a script that was there before: one fresh draw, then the end."""
+        attempts, model = play_tests("half", "other half", "other half", "nothing # new", "good")
+
+        assert kinds(attempts)[:4] == ["first", "repair", "repair", "fresh"]
+        assert model.requests[3].messages == START.messages
+        assert held(attempts[:4]) is attempts[0]
 
 
 class TestFailuresOfOurs:

@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from evaluator.runs.records import Recheck
 from evaluator.runs.results import outcome, samples, succeeded
 from evaluator.statistics.draws import tables
 from evaluator.statistics.ledger import ledger_of
@@ -461,6 +462,70 @@ def test_regressions_are_tests_that_passed_before(builder: Any) -> None:
     rate = repairs_of(builder).regressions
 
     assert (rate.n, rate.N) == (3, 5)
+
+
+def taken_back(call: dict[str, Any]) -> dict[str, Any]:
+    """The same call, whose script does not replace the one held."""
+    return {**call, "taken_back": True}
+
+
+def test_a_script_that_was_taken_back_is_not_held(builder: Any) -> None:
+    """The one before stands, also in the curve, over further replies; what broke is counted all the same."""
+    half, other = three_tests(F, "a"), three_tests(F, "b")
+    builder.sample("m", "b/a", [{**half, "verdict": P}, taken_back(other), NO_CODE])
+    builder.sample("m", "b/b", [half, taken_back({**other, "verdict": P})])
+    builder.sample("m", "b/c", [half, taken_back(other), three_tests(P, "a", "b", "c")])
+
+    group = only_group(builder)
+
+    assert [point.rate.n for point in group.by_calls] == [1, 1, 2]
+    assert group.final_outcomes == {"passed": 2, "tests_failed": 1}
+    assert (group.repairs.regressions.n, group.repairs.regressions.N) == (3, 4)
+    assert (group.repairs.lost.n, group.repairs.lost.N) == (0, 2)
+
+
+def test_the_yield_is_that_of_the_script_that_stands(builder: Any) -> None:
+    """After a change was taken back, it is the failure of the script before that is to be mended."""
+    name = {
+        **three_tests(F, "a"),
+        "tests": (TestRecord(id="a", outcome=TestOutcome.FAILED, exc_type="NameError"),),
+    }
+    builder.sample("m", "b/a", [name, taken_back({"verdict": S, "tests": ()}), P])
+
+    found = {one.failure: one.mended for one in repairs_of(builder).yields}
+
+    assert list(found) == ["name"]
+    assert (found["name"].n, found["name"].N) == (1, 2)
+
+
+def test_flaky_scripts_are_counted_and_nothing_else(builder: Any) -> None:
+    """Of accepted scripts that were run again; a failure of ours in such a run is no flake, and no run."""
+
+    def again(*verdicts: RunVerdict) -> dict[str, Any]:
+        checks = [Recheck(part="shown", repeat_no=n, verdict=v) for n, v in enumerate(verdicts, 1)]
+        return {"verdict": P, "rechecks": tuple(checks)}
+
+    good, bad, ours = RunVerdict.PASSED, RunVerdict.TESTS_FAILED, RunVerdict.SANDBOX_ERROR
+    builder.sample("m", "b/a", [F, again(good, good)])
+    builder.sample("m", "b/b", [again(good, bad)])
+    builder.sample("m", "b/c", [again(ours)])
+    builder.sample("m", "b/d", [again(ours, good)])
+    builder.sample("m", "b/e", [P])
+
+    group = only_group(builder)
+
+    assert (group.flaky.n, group.flaky.N) == (1, 3)
+    assert (group.after_repair.n, group.after_repair.N) == (5, 5)
+
+
+def test_each_call_weighs_the_same(builder: Any) -> None:
+    """A task that is mended at once has one call, one that is hard has many: the mean over tasks would be 2/3."""
+    builder.sample("m", "b/a", [F, P])
+    builder.sample("m", "b/b", [F, F, F, P])
+
+    (found,) = repairs_of(builder).yields
+
+    assert (found.mended.value, found.mended.n, found.mended.N) == (0.5, 2, 4)
 
 
 def test_a_success_that_is_lost(builder: Any) -> None:

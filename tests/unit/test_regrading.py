@@ -12,9 +12,9 @@ from evaluator.runs.remember import Known, RememberingLLM, RememberingSandbox
 from evaluator.runs.rundata import trajectories
 from prompts.render import load_template
 from prompts.tasks import Task
+from repair.attempt import LoopConfig
 from repair.errors import NotRecorded
 from repair.llm import Arm, Completion, Sampling
-from repair.loop import LoopConfig
 from repair.script import CleanOutcome, Script
 from sandbox.fake import IMAGE, FakeSandbox, fake_result
 
@@ -50,7 +50,7 @@ class Bench:
     """Runs a sample and judges it anew, with scripts that pass as long as they are in `passing`."""
 
     def __init__(self, *replies, passing=(), repairs=3):
-        self.passing, self.completions = set(passing), {}
+        self.passing, self.judge_by, self.completions = set(passing), {}, {}
         self.sandbox = FakeSandbox(self.judge)
         self.known = Known((), ())
         self.tools = Tools(
@@ -64,8 +64,11 @@ class Bench:
 
     def judge(self, job):
         """Pass or fail a script."""
-        outcome = "passed" if job.script in self.passing else "failed"
-        return fake_result(job, {"test_a": outcome})
+        one = "passed" if job.script in self.passing else "failed"
+        outcomes = self.judge_by.get(job.script, (one,))
+        return fake_result(
+            job, {f"test_{name}": outcome for name, outcome in zip("ab", outcomes, strict=False)}
+        )
 
     def llm(self, model):
         """A model whose replies are written down."""
@@ -210,6 +213,17 @@ def test_a_sandbox_failure_is_tried_again():
     (found,), _ = bench.again([Saved(attempt=broken, completion=saved[0].completion)])
 
     assert (found.fate, str(found.after.verdict), found.after.stop) == (Fate.CHANGED, "passed", "passed")
+
+
+def test_what_is_held_is_found_anew():
+    """New verdicts say anew which script breaks what the one before it passes."""
+    bench = Bench("a", "b", "c", repairs=2)
+    saved = bench.run()
+    bench.judge_by = {"a": ("passed", "failed"), "b": ("failed", "passed"), "c": ("passed", "failed")}
+    bench.forget()
+    found, _ = bench.again(saved)
+    assert [each.after.taken_back for each in found] == [False, True, False]
+    assert [each.fate for each in found][1] == Fate.CHANGED
 
 
 def test_draws_of_the_control_arm_stand_alone():

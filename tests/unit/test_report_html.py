@@ -11,13 +11,16 @@ import pytest
 from pydantic import BaseModel
 
 from evaluator.report.html import html_report
-from evaluator.runs.records import Manifest
+from evaluator.runs.records import Manifest, Recheck
 from evaluator.runs.rundata import RunData, trajectories
+from repair.llm import Arm
 from repair.outcome import Verdict
 from sandbox.types import Frame, Level, TestOutcome, TestRecord
+from sandbox.verdict import RunVerdict
 
 EVIL = "</script></style></title><img src=x onerror=alert(1)>]]>-->\x1b[31m\u202e\u2066\x07'\"`{{7*7}}$x$@0@&lt;\ud83d"
 KEEP = {"type", "basis", "level", "verdict", "kind", "arm", "outcome", "role"}
+P, F = Verdict.PASSED, Verdict.TESTS_FAILED
 Attributes = list[tuple[str, str | None]]
 
 
@@ -207,6 +210,36 @@ def test_levels_and_suspicious_code_are_marked(builder: Any) -> None:
     assert '<span class="badge o-tampered" title="suspicious code, not scored">frames</span>' in page
     assert page.count('title="level of grading">process<') == 1
     assert "By level of grading" in page
+
+
+def test_the_timeline_of_a_sample(builder: Any) -> None:
+    """Who was asked, what was told, what changed, what was taken back, run again, and drawn beside it."""
+    one, two = "def f(x):\n    return x\n", "def f(x):\n    return 2\n"
+    again = (
+        Recheck(part="shown", repeat_no=1, verdict=RunVerdict.PASSED),
+        Recheck(part="shown", repeat_no=2, hash_seed=7, verdict=RunVerdict.TESTS_FAILED, failed=("test_f",)),
+    )
+    calls = [
+        {"verdict": F, "code": one},
+        {"verdict": F, "code": two, "taken_back": True, "asked": "another <b>", "feedback": "It fails <i>."},
+        {"verdict": P, "code": two, "rechecks": again},
+    ]
+    builder.sample("m", "b/t", calls)
+    builder.sample("m", "b/t", [{"verdict": F, "code": one}, {"verdict": F, "code": one}], arm=Arm.CONTROL)
+
+    page = html_report(builder.build())
+
+    assert "repair by another &lt;b&gt;" in page
+    assert "It fails &lt;i&gt;." in page
+    assert page.count("taken back</span>") == 1
+    assert '<span class="add">+    return 2' in page
+    assert "2 times with other hash seeds: shown, hash seed 7: tests_failed (test_f)" in page
+    assert "Asking again instead: 2 fresh draws" in page
+    assert (page.count("<h5>Attempt"), page.count("<h5>Draw"), page.count("The same script again.")) == (
+        3,
+        2,
+        1,
+    )
 
 
 def test_a_huge_text_is_cut_and_said_to_be(builder: Any) -> None:
