@@ -156,6 +156,33 @@ class ServerSection(_Section):
     """Whether proxies from the environment are used."""
 
 
+class SuitesSection(_Section):
+    """[suites]: what models write test suites for, and how those are scored."""
+
+    source: Annotated[str, Field(min_length=1)] = "reference"
+    """`reference` (of each task), `attempts` (what models wrote in a run), or a folder of .py files."""
+    run: Path | None = None
+    """The run whose attempts are meant; with `reference` they are other scripts to tell apart."""
+    show: Literal["description", "code"] = "description"
+    """Whether the writer sees the task's text beside the script."""
+    template: str = "tests"
+    baselines: tuple[Literal["ghostwriter"], ...] = ()
+    """Writers that are no models."""
+    mutants: Annotated[int, Field(ge=0, le=1000)] = 120
+    orders: Annotated[int, Field(ge=0, le=100)] = 10
+    hash_seeds: Annotated[int, Field(ge=1, le=20)] = 3
+
+    @field_validator("source")
+    @classmethod
+    def _absolute(cls, text: str) -> str:
+        return text if text in {"reference", "attempts"} else str(Path(text).resolve())
+
+    @field_validator("run")
+    @classmethod
+    def _absolute_run(cls, path: Path | None) -> Path | None:
+        return path.resolve() if path else None
+
+
 class Config(_Section):
     """Everything that shapes a run."""
 
@@ -165,6 +192,7 @@ class Config(_Section):
     repair: RepairSection = RepairSection()
     sandbox: SandboxSection = SandboxSection()
     server: ServerSection = ServerSection()
+    suites: SuitesSection = SuitesSection()
 
     def loop(self) -> LoopConfig:
         """Give the loop its share."""
@@ -286,6 +314,7 @@ _SECTIONS: Mapping[str, type[BaseModel]] = {
     "sandbox": SandboxSection,
     "hosts": HostSection,
     "server": ServerSection,
+    "suites": SuitesSection,
 }
 
 

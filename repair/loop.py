@@ -7,17 +7,17 @@ loop that is run again over known replies takes the same way.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, Protocol
 
 from repair import cleanup
 from repair.errors import ContextOverflow, LLMError, ServerFatal
-from repair.feedback import MAX_CHARS, Policy, render
+from repair.feedback import MAX_CHARS, Feedback, Policy, render
 from repair.llm import CallId, CallKind, Completion, Message, Request, Sampling
 from repair.outcome import Verdict, attempt_verdict
 from repair.script import CleanOutcome, Script
 from sandbox.errors import SandboxError
 from sandbox.types import RunResult
-from sandbox.verdict import judge
+from sandbox.verdict import RunVerdict, judge
 
 Style = Literal["chat", "fresh"]
 NO_ROOM = "context_overflow"
@@ -88,6 +88,14 @@ class Attempt:
         return self.completion is not None and self.completion.truncated
 
 
+class Tell(Protocol):
+    """Says what was wrong with an attempt, as `repair.feedback.render` does."""
+
+    def __call__(
+        self, verdict: Verdict, script: Script, shown: RunResult | None, policy: Policy, /, *, limit: int
+    ) -> Feedback: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stages:
     """The three things that the loop does not do itself."""
@@ -99,6 +107,9 @@ class Stages:
     """Raises SandboxError."""
     seed: Callable[[CallId], int | None] = field(default=lambda _call: None)
     """Gives the model seed of a call."""
+    judge: Callable[[RunResult], RunVerdict] = judge
+    tell: Tell = render
+    """Says what was wrong: `repair.feedback.render`, or another for answers that are no scripts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,7 +238,7 @@ def _judged(
     try:
         if script.code is not None:
             shown = stages.run(script.code)
-        judged = judge(shown) if shown else None
+        judged = stages.judge(shown) if shown else None
         verdict = attempt_verdict(script, judged, truncated=completion.truncated)
     except SandboxError as exc:
         error = str(exc)
@@ -252,7 +263,7 @@ def _request(
 ) -> tuple[Request, str]:
     call = replace(start.call, call_no=len(before))
     sampling = replace(_sampling(start, kind, before, config), seed=stages.seed(call))
-    messages, feedback = _messages(start, kind, before, config, limit)
+    messages, feedback = _messages(start, kind, before, config, stages.tell, limit=limit)
     return Request(call=call, kind=kind, messages=messages, sampling=sampling), feedback
 
 
@@ -270,7 +281,7 @@ def _sampling(start: Start, kind: CallKind, before: list[Attempt], config: LoopC
 
 
 def _messages(
-    start: Start, kind: CallKind, before: list[Attempt], config: LoopConfig, limit: int
+    start: Start, kind: CallKind, before: list[Attempt], config: LoopConfig, tell: Tell, *, limit: int
 ) -> tuple[tuple[Message, ...], str]:
     """Give the messages of the next call, and what of them is feedback."""
     if kind in {CallKind.FIRST, CallKind.FRESH} or config.policy is Policy.NONE:
@@ -281,7 +292,7 @@ def _messages(
         return (Message(role="user", content=text),), text
     if kind is CallKind.LENGTH:
         return last.request.messages, ""
-    feedback = render(last.verdict, last.script, last.shown, config.policy, limit=limit).text
+    feedback = tell(last.verdict, last.script, last.shown, config.policy, limit=limit).text
     thread = start.messages if config.style == "fresh" else _thread(before)
     said = Message(role="assistant", content=_as_said(last))
     return (*thread, said, Message(role="user", content=feedback)), feedback

@@ -295,7 +295,7 @@ def conclude(
     if interrupted:
         _say(errors, f"interrupted; continue with: {interrupted}", style="bold yellow")
         return EXIT_INTERRUPTED
-    if dead or _nothing_scored(run):
+    if dead or nothing_scored(run):
         return EXIT_OURS
     missed = _missed(run, values.get("fail_under"))
     for line in missed:
@@ -303,7 +303,8 @@ def conclude(
     return EXIT_THRESHOLD if missed else 0
 
 
-def _nothing_scored(run: RunData) -> bool:
+def nothing_scored(run: RunData) -> bool:
+    """Whether some model has no sample that counts."""
     scored = {item.first.model for item in run.trajectories if not item.first.unscored}
     return any(model.label not in scored for model in run.manifest.models)
 

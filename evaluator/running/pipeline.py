@@ -82,7 +82,7 @@ def run_plan(
     """
     with ExitStack() as stack:
         journal = stack.enter_context(Journal(folder))
-        manifest = _settle_manifest(journal, manifest, folder)
+        manifest = settle_manifest(journal, manifest, folder)
         runner = _Runner(plan, folder, journal, parts, watcher, stop)
         lanes = [runner.open_lane(model, stack) for model in plan.models]
         scheduler = Scheduler(
@@ -95,11 +95,11 @@ def run_plan(
         stack.callback(stop.set)
         outcome = scheduler.run(lanes)
         if not outcome.interrupted:
-            journal.write_manifest(_ended(manifest, outcome))
+            journal.write_manifest(ended(manifest, outcome))
         return load_run(folder), outcome
 
 
-def _settle_manifest(journal: Journal, manifest: Manifest, folder: Path) -> Manifest:
+def settle_manifest(journal: Journal, manifest: Manifest, folder: Path) -> Manifest:
     """Write the manifest of a new run; on resume keep the one that is there."""
     if not (folder / "run.json").exists():
         journal.write_manifest(manifest)
@@ -119,7 +119,8 @@ def _settle_manifest(journal: Journal, manifest: Manifest, folder: Path) -> Mani
     return kept
 
 
-def _ended(manifest: Manifest, outcome: Outcome) -> Manifest:
+def ended(manifest: Manifest, outcome: Outcome) -> Manifest:
+    """Note that a run came to its end, and which models gave up."""
     dead = tuple(f"{_GAVE_UP} {label}: {why}" for label, why in sorted(outcome.dead_models.items()))
     # A model that gave up before a resume may have worked since.
     warnings = (*(text for text in manifest.warnings if not text.startswith(_GAVE_UP)), *dead)
@@ -147,7 +148,7 @@ class _Runner:
         )
         attempts = list(read_attempts(folder))
         self._known = Known(read_completions(folder), attempts)
-        self._written = _written(attempts)
+        self._written = written_attempts(attempts)
         self._tools: dict[str, Tools] = {}
         self._sandbox = RememberingSandbox(
             parts.sandbox,
@@ -158,7 +159,7 @@ class _Runner:
         )
         self._log = structlog.get_logger(__name__)
 
-    def open_lane(self, model: PlannedModel, stack: ExitStack) -> Lane:
+    def open_lane(self, model: PlannedModel, stack: ExitStack) -> Lane[SampleSpec]:
         """Open a model's client and give its samples."""
         recorded = model.entry.label in self._parts.recorded
         client, opened = open_client(model, self._plan, self._stop, recorded=recorded)
@@ -220,7 +221,9 @@ class _Runner:
         )
 
 
-def _written(attempts: Sequence[AttemptRecord]) -> dict[tuple[object, ...], dict[int, tuple[object, ...]]]:
+def written_attempts(
+    attempts: Sequence[AttemptRecord],
+) -> dict[tuple[object, ...], dict[int, tuple[object, ...]]]:
     """What the journal already says, by sample and call; failures of ours do not count as said."""
     return {
         trajectory.first.sample_key: {

@@ -103,7 +103,7 @@ def make_plan(
         config=config,
         tasks=tuple(tasks[: bench.limit]),
         templates=templates,
-        models=_planned(models, server_id),
+        models=planned_models(models, server_id),
         recorded_demo=recorded_demo,
     )
 
@@ -130,7 +130,12 @@ def check_same(plan: Plan, manifest: Manifest) -> None:
         )
 
 
-def _planned(models: Sequence[ModelSection], server_id: str | None) -> tuple[PlannedModel, ...]:
+def planned_models(models: Sequence[ModelSection], server_id: str | None) -> tuple[PlannedModel, ...]:
+    """Give each model its label and its server's identity.
+
+    Raises:
+        UsageProblem: a model is named twice.
+    """
     shared = Counter(model.name for model in models)
     planned = []
     for model in models:

@@ -10,10 +10,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from evaluator.running.sample import SampleSpec
 from evaluator.runs.records import AttemptRecord
 
 _QUIET_EVERY_S = 10.0
+
+
+class Named(Protocol):
+    """A sample, as far as progress cares."""
+
+    @property
+    def name(self) -> str: ...
 
 
 class Watcher(Protocol):
@@ -23,7 +29,7 @@ class Watcher(Protocol):
         """One attempt has its verdict."""
         ...
 
-    def sample(self, spec: SampleSpec, last: AttemptRecord, seconds: float) -> None:
+    def sample(self, spec: Named, last: AttemptRecord, seconds: float) -> None:
         """One sample is done."""
         ...
 
@@ -72,12 +78,12 @@ class LiveProgress:
             self._verdicts[record.verdict] += 1
             self._show(advance=0)
 
-    def sample(self, spec: SampleSpec, last: AttemptRecord, seconds: float) -> None:
+    def sample(self, spec: Named, last: AttemptRecord, seconds: float) -> None:
         """Count a finished sample by its last verdict."""
         with self._lock:
             self._done += 1
             self._tally["solved" if last.success else "unscored" if last.unscored else "failed"] += 1
-            self._slowest = max(self._slowest, (seconds, spec.task.task_id))
+            self._slowest = max(self._slowest, (seconds, spec.name))
             self._show(advance=1)
             self._plain_line()
 

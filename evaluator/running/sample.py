@@ -60,6 +60,11 @@ class SampleSpec:
     sample: int
     arm: Arm = Arm.REPAIR
 
+    @property
+    def name(self) -> str:
+        """What progress calls it."""
+        return self.task.task_id
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
@@ -183,17 +188,7 @@ def _record(attempt: Attempt, spec: SampleSpec, tools: Tools, notes: Notes) -> A
         reply_sha256=text_sha256(completion.text if completion else ""),
         basis=basis(spec.task),
         level=tools.jobs.deciding_level(spec.task),
-        script=ScriptRecord(
-            code=script.code,
-            sha256=script.sha256,
-            syntax_sha256=script.syntax_sha256,
-            outcome=script.outcome,
-            edits=script.edits,
-            raw_compiles=script.raw_compiles,
-            compiles=script.compiles,
-            reason=script.reason,
-            flags=script.flags,
-        ),
+        script=script_record(script),
         verdict=attempt.verdict,
         shown_key=notes.shown_key,
         shown=attempt.shown,
@@ -204,6 +199,21 @@ def _record(attempt: Attempt, spec: SampleSpec, tools: Tools, notes: Notes) -> A
         feedback=attempt.feedback,
         stop=RECORDING_ENDED if notes.recording_ended else attempt.stop,
         error=attempt.error,
+    )
+
+
+def script_record(script: Script) -> ScriptRecord:
+    """Write down the code of an attempt."""
+    return ScriptRecord(
+        code=script.code,
+        sha256=script.sha256,
+        syntax_sha256=script.syntax_sha256,
+        outcome=script.outcome,
+        edits=script.edits,
+        raw_compiles=script.raw_compiles,
+        compiles=script.compiles,
+        reason=script.reason,
+        flags=script.flags,
     )
 
 
