@@ -90,7 +90,7 @@ def _notes(run: RunData) -> Iterator[str]:
             "but have numbers of their own, because a good suite fails there."
         )
     if any(writer.baseline for writer in writers(run)):
-        yield "The baseline is no model: hypothesis' ghostwriter. It sees signatures alone and repairs nothing."
+        yield "The baseline is no model: hypothesis' ghostwriter. It sees signatures alone, mends nothing."
     yield from manifest.warnings
 
 

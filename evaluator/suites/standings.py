@@ -276,7 +276,8 @@ def _catches(suite: Suite) -> float | None:
     if not suite.scored or not suite.wrong_others:
         return None
     # A suite that could not be run on other scripts caught nothing.
-    return (suite.score.discrimination["catch_rate"] if suite.score else None) or 0.0
+    found: float | None = suite.score.discrimination["catch_rate"] if suite.score else None
+    return found or 0.0
 
 
 def _alarms(suite: Suite) -> float | None:
@@ -284,8 +285,9 @@ def _alarms(suite: Suite) -> float | None:
     if not suite.scored or suite.score is None:
         return 0.0 if suite.scored else None
     found = suite.score.discrimination
-    rejected = len(found["false_alarms"]) + (_passes(suite) == 0 and bool(suite.score.pass_rate["collected"]))
-    return rejected / (found["right"] + 1)
+    rates = suite.score.pass_rate
+    rejected: int = len(found["false_alarms"]) + bool(rates["collected"] and not rates["all_pass"])
+    return rejected / (int(found["right"]) + 1)
 
 
 def _sandbox_s(theirs: Sequence[Written]) -> float:

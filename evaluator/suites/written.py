@@ -1,4 +1,4 @@
-"""The suites of a run as readers see them: what became of each, first and in the end, from the journal alone."""
+"""The suites of a run as readers see them: what became of each, at first and in the end."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
