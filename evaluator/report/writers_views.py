@@ -21,6 +21,7 @@ _LEAST, _MOST = 1_000, 12_000
 _MAX_MUTANTS: Final = 160
 _DIFF_LINES: Final = 6
 _LINE_CHARS: Final = 200
+_STUB: Final = "XST"
 _SHOWN: Final = (VersionKind.MUTANT, VersionKind.EXTREME, VersionKind.COSMETIC)
 
 
@@ -149,6 +150,9 @@ def _mutant(
 
 def mutant_diff(version: Version, lines: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Yield (class, line) of what a version changes; columns count UTF-8 bytes, as Python's parser does."""
+    if version.operator == _STUB:
+        yield "hunk", "no function does anything"
+        return
     first, last = version.line - 1, version.end_line - 1
     if not 0 <= first <= last < len(lines):
         yield "add", version.text
