@@ -26,7 +26,7 @@ from evaluator.running.plan import Plan, check_same, make_plan
 from evaluator.running.preflight import check_controls
 from evaluator.running.progress import LiveProgress
 from evaluator.running.sandboxes import open_sandbox, reap_all, total_slots
-from evaluator.runs.folders import run_folder
+from evaluator.runs.folders import refuse_suites, run_folder
 from evaluator.runs.journal import read_manifest
 from evaluator.runs.records import Manifest
 from evaluator.runs.rundata import RunData
@@ -132,6 +132,7 @@ def _planned(values: Mapping[str, Any], stack: ExitStack) -> Plan:
 def _resumed(values: Mapping[str, Any], stack: ExitStack) -> tuple[Plan, Manifest]:
     folder = run_folder(values["resume"], values["runs_dir"])
     manifest = read_manifest(folder)
+    refuse_suites(manifest, f"continue it with `mendbench suites --resume {values['resume']}`")
     config = kept_config(manifest, values)
     if manifest.replayed or manifest.regraded_from:
         raise UsageProblem(_not_of_bench(manifest))

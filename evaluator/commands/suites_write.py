@@ -22,7 +22,7 @@ from evaluator.running.models import DEMO_CONCURRENCY, loaded_model, named_model
 from evaluator.running.plan import Plan, planned_models
 from evaluator.running.progress import LiveProgress
 from evaluator.running.sandboxes import open_sandbox, reap_all, total_slots
-from evaluator.runs.folders import run_folder
+from evaluator.runs.folders import refuse_suites, run_folder
 from evaluator.runs.journal import load_run, read_manifest
 from evaluator.runs.records import Manifest
 from evaluator.runs.rundata import RunData
@@ -173,10 +173,8 @@ def _subjects(config: Config) -> tuple[Subject, ...]:
     if suites.source not in {"reference", "attempts"}:
         return of_folder(Path(suites.source))[:limit]
     run = load_run(suites.run) if suites.run else None
-    if run is not None and run.manifest.track != "scripts":
-        raise UsageProblem(
-            f"run {run.manifest.run_id} has suites, not scripts; name one of `mendbench bench`"
-        )
+    if run is not None:
+        refuse_suites(run.manifest, "name one of `mendbench bench`")
     if suites.source == "reference":
         return of_references(_tasks(config, None), run)
     if run is None:

@@ -19,7 +19,7 @@ TASK = """---
 entry_point: clamp
 limits: {wall_s: 20, cpu_s: 5}
 ---
-Write `clamp(x)`: x, but at most 10.
+Write `clamp(x)`: x, but 99 for anything above 10.
 
 ## Tests
 
@@ -36,7 +36,7 @@ def test_clamp():
 from solution import clamp
 
 def test_hold():
-    assert clamp(11) == 10
+    assert clamp(11) == 99
 ```
 
 ## Reference
@@ -44,7 +44,7 @@ def test_hold():
 ```python
 def clamp(x: int) -> int:
     if x > 10:
-        return 10
+        return 99
     return x
 ```
 
@@ -52,7 +52,7 @@ def clamp(x: int) -> int:
 
 ```python
 def clamp(x):
-    return min(x, 10)
+    return x if x <= 10 else 99
 ```
 
 ## Wrong
@@ -65,9 +65,9 @@ def clamp(x):
 CAREFUL = """from clamping import clamp
 
 def test_clamp():
-    assert [clamp(x) for x in (-1, 0, 9, 10, 11, 12)] == [-1, 0, 9, 10, 10, 10]
+    assert [clamp(x) for x in (-1, 0, 9, 10, 11, 12)] == [-1, 0, 9, 10, 99, 99]
 """
-WRONG = CAREFUL.replace("10, 10, 10]", "10, 11, 10]")
+WRONG = CAREFUL.replace("10, 99, 99]", "10, 11, 99]")
 SMOKE = "import solution\n\ndef test_clamp():\n    assert solution.clamp(3) is not None\n"
 CALL = "small/clamp{mark}/tests/0/repair/{number}"
 
@@ -160,8 +160,8 @@ def test_no_prompt_holds_anything_but_script_and_text(first):
     sent = "\n".join(m.content for each in load_run(folder).completions.values() for m in each.messages)
 
     assert "if x > 10" in sent
-    assert "at most 10" in sent
-    assert all(secret not in sent for secret in ("test_hold", "clamp(11) == 10", "min(x, 10)"))
+    assert "anything above 10" in sent
+    assert all(secret not in sent for secret in ("test_hold", "clamp(11) == 99", "x <= 10"))
 
 
 def test_the_baseline_takes_part(first):
@@ -198,7 +198,7 @@ def test_the_reports(first):
 def test_scripts_that_models_wrote(tasks, tmp_path, make_bench):
     """Suites for the scripts of a run: authors by writers, and bugs that are revealed or pinned."""
     bench = make_bench(tmp_path)
-    right, wrong = "def clamp(x):\n    return x if x < 10 else 10\n", "def clamp(x):\n    return x\n"
+    right, wrong = "def clamp(x):\n    return x if x < 11 else 99\n", "def clamp(x):\n    return x\n"
     scripts = {
         "able": {"small/clamp/default/0/repair/0": reply(right)},
         "poor": {"small/clamp/default/0/repair/0": reply(wrong)},
@@ -225,7 +225,9 @@ def test_scripts_that_models_wrote(tasks, tmp_path, make_bench):
     assert pairs["able", "careful"].bugs is None
     assert pairs["poor", "careful"].stable.value is None
     assert (pairs["poor", "careful"].bugs.reveal, pairs["poor", "careful"].bugs.pin) == (1, 0)
-    assert "at most 10" not in "\n".join(m.content for c in run.completions.values() for m in c.messages)
+    assert "anything above 10" not in "\n".join(
+        m.content for c in run.completions.values() for m in c.messages
+    )
 
 
 def test_a_live_server_that_talks_garbage(llama_server, tmp_path, make_bench):
