@@ -57,7 +57,7 @@ class GhostWriter:
         self._scripts, self._run = scripts, run
 
     def complete(self, request: Request) -> Completion:
-        """Give the tests in a fence, or say why there are none.
+        """Give the tests, or say why there are none.
 
         Raises:
             SandboxError: the container failed, not the script.

@@ -37,9 +37,10 @@ def test_nothing_else_is_recorded():
 
 
 def test_what_goes_wrong_goes_wrong():
-    """A wrong module, a syntax error, prose without code, a copy of the script, a mock, a refusal."""
+    """A wrong module, a missing import, prose without code, a copy of the script, a mock, a refusal."""
     assert "bind_to_solution" in [edit.rule for edit in suite("demo-hasty", "basics/clock").edits]
-    assert not suite("demo-hasty", "basics/runs").compiles
+    assert "import pytest" not in suite("demo-hasty", "basics/runs").code
+    assert "import pytest" in suite("demo-hasty", "basics/runs", 1).code
     assert suite("demo-hasty", "basics/shorten").code is None
     assert "def fewest_coins" in suite("demo-smoke", "basics/coins").code
     assert "patch(" in suite("demo-smoke", "basics/runs").code
