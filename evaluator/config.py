@@ -41,6 +41,8 @@ class BenchSection(_Section):
     """Run the tasks' controls first; the run is INVALID where they fail."""
     holdout: Literal["passed", "always"] = "passed"
     """When the holdout runs: only after the shown tests passed, or always (for measuring)."""
+    test_writer_sees: Literal["prompt", "script"] = "prompt"
+    """What a test writer writes from, for tasks without tests: one suite per task, or one per script."""
 
     @field_validator("tasks_dir")
     @classmethod
@@ -188,6 +190,8 @@ class Config(_Section):
 
     bench: BenchSection = BenchSection()
     models: tuple[ModelSection, ...] = ()
+    test_writer: ModelSection | None = None
+    """Writes tests for tasks that have none."""
     sampling: SamplingSection = SamplingSection()
     repair: RepairSection = RepairSection()
     sandbox: SandboxSection = SandboxSection()
@@ -250,7 +254,9 @@ def differences(one: Config, other: Config) -> list[str]:
 
     Models are left out, and what changes no result.
     """
-    first, second = (config.model_dump(mode="json", exclude={"models"}) for config in (one, other))
+    first, second = (
+        config.model_dump(mode="json", exclude={"models", "test_writer"}) for config in (one, other)
+    )
     return [
         f"{section}.{key}: {second[section][key]}, not {values[key]}"
         for section, values in first.items()
@@ -309,6 +315,7 @@ def _unknown(place: tuple[int | str, ...]) -> str:
 _SECTIONS: Mapping[str, type[BaseModel]] = {
     "bench": BenchSection,
     "models": ModelSection,
+    "test_writer": ModelSection,
     "sampling": SamplingSection,
     "repair": RepairSection,
     "sandbox": SandboxSection,

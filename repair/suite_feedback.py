@@ -8,6 +8,7 @@ from repair.script import Script
 from sandbox.types import RunResult, TestOutcome, TestRecord
 
 TEST_FILE = "test_solution.py"
+_WEAK = "The tests pass even with a module whose functions do nothing: assert exact results."
 _REQUEST = "Reply with the complete corrected test file in one fenced ```python block."
 _VALUE_CHARS = 200
 _SHOWN_TESTS = 3
@@ -44,6 +45,15 @@ def render_suite_feedback(
     headline = _HEADLINES[verdict]
     quoted = fenced(detail, limit - len(headline) - len(_REQUEST) - FRAME_CHARS)
     return Feedback(verdict=verdict, text="\n\n".join(part for part in (headline, quoted, _REQUEST) if part))
+
+
+def render_weak_feedback(
+    verdict: Verdict, script: Script, shown: RunResult | None, policy: Policy, *, limit: int = MAX_CHARS
+) -> Feedback:
+    """Say what was wrong with a suite that was run on a module that does nothing; it should fail there."""
+    if verdict is not Verdict.TESTS_FAILED:
+        return render_suite_feedback(verdict, script, shown, policy, limit=limit)
+    return Feedback(verdict=verdict, text=f"{_WEAK}\n\n{_REQUEST}")
 
 
 def _may_detail(verdict: Verdict, policy: Policy) -> bool:

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from evaluator.cli import EXIT_INTERRUPTED, EXIT_OURS, EXIT_THRESHOLD
-from evaluator.config import Config, differences, load_config, overlay
+from evaluator.config import Config, ModelSection, differences, load_config, overlay
 from evaluator.errors import ConfigProblem, RunIncompatible, UsageProblem
 from evaluator.log import configure_logging
 from evaluator.report.words import REPLAY_BANNER
@@ -26,6 +26,7 @@ from evaluator.running.plan import Plan, check_same, make_plan
 from evaluator.running.preflight import check_controls
 from evaluator.running.progress import LiveProgress
 from evaluator.running.sandboxes import open_sandbox, reap_all, total_slots
+from evaluator.running.test_writer import wanting
 from evaluator.runs.folders import refuse_suites, run_folder
 from evaluator.runs.journal import read_manifest
 from evaluator.runs.records import Manifest
@@ -51,6 +52,7 @@ def config_flags(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
             "runs_dir": values["runs_dir"],
             "check_tasks": False if values["no_check_tasks"] else None,
             "holdout": values["holdout"],
+            "test_writer_sees": values.get("test_writer_sees"),
         },
         "sampling": {
             "temperature": values["temperature"],
@@ -95,6 +97,14 @@ def config_flags(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 @click.option("--runtime", help="Docker runtime, such as runsc.")
 @click.option("--runs-dir", type=click.Path(path_type=Path), help="Default: ./runs.")
 @click.option("--no-check-tasks", is_flag=True, help="Do not run the tasks' controls first.")
+@click.option(
+    "--test-writer", metavar="NAME[@BASE_URL]", help="A model that writes tests for tasks that have none."
+)
+@click.option(
+    "--test-writer-sees",
+    type=click.Choice(["prompt", "script"]),
+    help="It writes one suite per task from its text (default), or one for each script.",
+)
 @click.option("--resume", metavar="RUN", help="Continue a run: its id, or its folder.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @click.option(
@@ -125,8 +135,13 @@ def _planned(values: Mapping[str, Any], stack: ExitStack) -> Plan:
     config = load_config(values["config_file"], config_flags(values))
     models = named_models(config, values["model"], values["api_key_env"]) or loaded_model()
     # What was found or named on the command line belongs to the record of the run.
-    config = config.model_copy(update={"models": models})
+    config = config.model_copy(update={"models": models, "test_writer": _test_writer(config, values)})
     return make_plan(config, models) if models else demo_plan(config, stack)
+
+
+def _test_writer(config: Config, values: Mapping[str, Any]) -> ModelSection | None:
+    name = values.get("test_writer")
+    return named_models(config, (name,), values["api_key_env"])[0] if name else config.test_writer
 
 
 def _resumed(values: Mapping[str, Any], stack: ExitStack) -> tuple[Plan, Manifest]:
@@ -134,6 +149,7 @@ def _resumed(values: Mapping[str, Any], stack: ExitStack) -> tuple[Plan, Manifes
     manifest = read_manifest(folder)
     refuse_suites(manifest, f"continue it with `mendbench suites --resume {values['resume']}`")
     config = kept_config(manifest, values)
+    config = config.model_copy(update={"test_writer": _test_writer(config, values)})
     if manifest.replayed or manifest.regraded_from:
         raise UsageProblem(_not_of_bench(manifest))
     if manifest.recorded_demo:
@@ -144,7 +160,8 @@ def _resumed(values: Mapping[str, Any], stack: ExitStack) -> tuple[Plan, Manifes
         plan = demo_plan(config, stack)
     else:
         models = named_models(config, values["model"], values["api_key_env"])
-        if any(f"{REDACTED}@" in model.base_url for model in models):
+        every = (*models, *([config.test_writer] if config.test_writer else []))
+        if any(f"{REDACTED}@" in model.base_url for model in every):
             raise UsageProblem(
                 f"run {manifest.run_id} used an address with credentials, which were not written down. "
                 "Name it again: --resume RUN --model 'NAME@http://USER:PASSWORD@HOST/v1'"
@@ -185,12 +202,22 @@ def print_plan(plan: Plan) -> None:
         f"tasks      {len(plan.tasks)} in {', '.join(sorted({task.batch for task in plan.tasks}))}",
         f"templates  {', '.join(template.name for template in plan.templates)}",
         *(f"model      {one_line(model.entry.label)} at {model.entry.base_url}" for model in plan.models),
+        _tests_by(plan),
         f"samples    {_draws(plan)}",
         f"in force   {_in_force(plan)}",
         f"calls      {plan.samples} to {plan.most_calls}",
         "           (repairs, and at most one each of the kinds length, format, fresh, cleanup)",
     ]
     click.echo("\n".join(line for line in lines if line))
+
+
+def _tests_by(plan: Plan) -> str:
+    if plan.test_writer is None:
+        return ""
+    sees = "one per script" if plan.config.bench.test_writer_sees == "script" else "one per task"
+    return (
+        f"tests by   {one_line(plan.test_writer.entry.label)}, {sees}, for {len(wanting(plan))} tasks without"
+    )
 
 
 def _draws(plan: Plan) -> str:

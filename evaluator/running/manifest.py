@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from evaluator.jobs import PARTS, JobMaker, basis
+from evaluator.keys import text_sha256
 from evaluator.running.plan import Plan
 from evaluator.runs.journal import now
 from evaluator.runs.records import Manifest, TaskEntry
@@ -77,6 +78,7 @@ def task_entry(task: Task, jobs: JobMaker) -> TaskEntry:
         tags=task.tags,
         difficulty=task.difficulty or "",
         level=jobs.deciding_level(task),
+        tests_sha256=text_sha256(task.tests) if task.tests_by and task.tests else "",
     )
 
 
@@ -99,7 +101,9 @@ def version() -> str:
 def redact(config: dict[str, Any]) -> dict[str, Any]:
     """Take the credentials out of the servers' addresses: the only secrets that a configuration can hold."""
     models = [{**model, "base_url": _redact_url(model["base_url"])} for model in config["models"]]
-    return {**config, "models": models}
+    writer = config.get("test_writer")
+    kept = writer and {**writer, "base_url": _redact_url(writer["base_url"])}
+    return {**config, "models": models, "test_writer": kept}
 
 
 def _redact_url(text: str) -> str:

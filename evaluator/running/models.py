@@ -97,7 +97,7 @@ def recorded_models(plan: Plan) -> frozenset[str]:
         ConfigProblem: the key that a model's section names is not in the environment.
     """
     recorded = set()
-    for model in plan.models:
+    for model in (*plan.models, *([plan.test_writer] if plan.test_writer else [])):
         try:
             trust_env = plan.config.server.trust_env
             server = list_models(model.section.base_url, api_key(model.section), trust_env=trust_env)

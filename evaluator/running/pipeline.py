@@ -2,10 +2,11 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -14,14 +15,27 @@ from evaluator.errors import RunIncompatible
 from evaluator.jobs import JobMaker
 from evaluator.running.plan import Plan, PlannedModel
 from evaluator.running.progress import Watcher
-from evaluator.running.sample import Cleaning, SampleSpec, Tools, fingerprint, run_sample
+from evaluator.running.sample import SampleSpec, Tools, fingerprint, run_sample
 from evaluator.running.scheduler import Lane, Outcome, Scheduler
-from evaluator.runs.journal import Journal, load_run, now, read_attempts, read_completions, read_manifest
+from evaluator.running.test_writer import TestWriter, wanting, with_tests_of_scripts, with_tests_of_tasks
+from evaluator.runs.journal import (
+    Journal,
+    load_run,
+    now,
+    read_attempts,
+    read_completions,
+    read_manifest,
+    read_suites,
+)
 from evaluator.runs.records import AttemptRecord, Manifest
 from evaluator.runs.remember import Known, RememberingLLM, RememberingSandbox
 from evaluator.runs.rundata import RunData, trajectories
+from evaluator.suites.writing import SuiteCleaning, WriterTools
 from repair.llm import LLM
 from sandbox.backend import Sandbox
+
+if TYPE_CHECKING:
+    from prompts.tasks import Task
 
 _GAVE_UP = "gave up on model"
 
@@ -31,7 +45,7 @@ class Parts:
     """The real parts of a run, open and ready."""
 
     sandbox: Sandbox
-    cleaner: Cleaning
+    cleaner: SuiteCleaning
     jobs: JobMaker
     slots: int
     recorded: frozenset[str] = frozenset()
@@ -84,6 +98,8 @@ def run_plan(
         journal = stack.enter_context(Journal(folder))
         manifest = settle_manifest(journal, manifest, folder)
         runner = _Runner(plan, folder, journal, parts, watcher, stop)
+        if plan.test_writer is not None and wanting(plan):
+            plan, manifest = runner.have_tests_written(plan.test_writer, manifest, stack)
         lanes = [runner.open_lane(model, stack) for model in plan.models]
         scheduler = Scheduler(
             runner.run_one,
@@ -148,7 +164,12 @@ class _Runner:
         )
         attempts = list(read_attempts(folder))
         self._known = Known(read_completions(folder), attempts)
+        self._suites = list(read_suites(folder))
+        for record in self._suites:
+            if record.key and record.main:
+                self._known.add_run(record.key, record.main)
         self._written = written_attempts(attempts)
+        self._tested: Callable[[Task, str], Task] = lambda task, _code: task
         self._tools: dict[str, Tools] = {}
         self._sandbox = RememberingSandbox(
             parts.sandbox,
@@ -159,22 +180,57 @@ class _Runner:
         )
         self._log = structlog.get_logger(__name__)
 
-    def open_lane(self, model: PlannedModel, stack: ExitStack) -> Lane[SampleSpec]:
-        """Open a model's client and give its samples."""
+    def have_tests_written(
+        self, model: PlannedModel, manifest: Manifest, stack: ExitStack
+    ) -> tuple[Plan, Manifest]:
+        """Give tasks that have no tests those of the test writer, and write down what rests on them."""
+        config, jobs = self._plan.config, self._parts.jobs
+        by_script = config.bench.test_writer_sees == "script"
+        tools = WriterTools(
+            llm=self._open(model, stack),
+            sandbox=self._sandbox,
+            cleaner=self._parts.cleaner,
+            image=self._parts.sandbox.image(),
+            loop=replace(config.loop(), cleanup=False),
+            sampling=config.first_sampling(model.section.extra_body),
+            suites=config.suites,
+            seed=config.sampling.seed,
+            profile=config.sandbox.profile,
+            aim="collects" if by_script else "fails",
+        )
+        writer = TestWriter(
+            model.entry,
+            tools,
+            self._journal,
+            {(record.call_key, record.suite_sha256) for record in self._suites},
+        )
+        if by_script:
+            self._tested = writer.for_script
+            self._plan, manifest = with_tests_of_scripts(self._plan, manifest, model.entry.label, jobs)
+        else:
+            threads = model.section.concurrency
+            self._plan, manifest = with_tests_of_tasks(self._plan, manifest, writer, jobs, threads)
+        self._journal.write_manifest(manifest)
+        return self._plan, manifest
+
+    def _open(self, model: PlannedModel, stack: ExitStack) -> RememberingLLM:
         recorded = model.entry.label in self._parts.recorded
         client, opened = open_client(model, self._plan, self._stop, recorded=recorded)
         stack.enter_context(opened)
+        return RememberingLLM(
+            client,
+            model.entry,
+            self._journal,
+            self._known,
+            slots=threading.BoundedSemaphore(model.section.concurrency),
+            stop=self._stop,
+        )
+
+    def open_lane(self, model: PlannedModel, stack: ExitStack) -> Lane[SampleSpec]:
+        """Open a model's client and give its samples."""
         config = self._plan.config
-        concurrency = model.section.concurrency
         self._tools[model.entry.label] = Tools(
-            llm=RememberingLLM(
-                client,
-                model.entry,
-                self._journal,
-                self._known,
-                slots=threading.BoundedSemaphore(concurrency),
-                stop=self._stop,
-            ),
+            llm=self._open(model, stack),
             sandbox=self._sandbox,
             cleaner=self._parts.cleaner,
             jobs=self._parts.jobs,
@@ -183,13 +239,14 @@ class _Runner:
             system=config.sampling.system,
             holdout_always=config.bench.holdout == "always",
             seed=config.sampling.seed,
+            tested=self._tested,
         )
         return Lane(
             server=model.entry.server,
             model=model.entry.label,
             specs=self._plan.specs(model),
             # Enough to keep the model's slots busy while scripts run.
-            workers=concurrency + self._parts.slots,
+            workers=model.section.concurrency + self._parts.slots,
         )
 
     def run_one(self, spec: SampleSpec) -> None:

@@ -35,6 +35,8 @@ class Plan:
     """What is drawn; empty: every model on every task and template."""
     replayed: str = ""
     """File of recorded histories that the replies come from."""
+    test_writer: PlannedModel | None = None
+    """Writes tests for tasks that have none."""
 
     @property
     def samples(self) -> int:
@@ -104,6 +106,9 @@ def make_plan(
         tasks=tuple(tasks[: bench.limit]),
         templates=templates,
         models=planned_models(models, server_id),
+        test_writer=next(
+            iter(planned_models([writer] if (writer := config.test_writer) else [], None)), None
+        ),
         recorded_demo=recorded_demo,
     )
 

@@ -1,6 +1,6 @@
 """One sample: the repair loop over real parts, the holdout beside it, one journal line per attempt."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol
 
@@ -79,6 +79,8 @@ class Tools:
     system: str | None = None
     holdout_always: bool = False
     seed: int = 0
+    tested: Callable[[Task, str], Task] = field(default=lambda task, _code: task)
+    """Gives the task with the tests for a script, where those are written script by script."""
 
 
 @dataclass(slots=True)
@@ -144,7 +146,9 @@ def stages(spec: SampleSpec, tools: Tools, notes: Notes) -> Stages:
         )
 
     def run(code: str) -> RunResult:
-        result, notes.shown_key, known = tools.sandbox.run(tools.jobs.job(spec.task, code))
+        result, notes.shown_key, known = tools.sandbox.run(
+            tools.jobs.job(tools.tested(spec.task, code), code)
+        )
         if known:
             notes.reused.append("shown")
         return result

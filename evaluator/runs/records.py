@@ -169,6 +169,8 @@ class SuiteRecord(_CallRecord):
     key: str
     """Content key: see `evaluator.suites.writing.suite_key`."""
     suite_sha256: str
+    code: BigText | None = None
+    """The suite, where no attempt has it: written for `bench`."""
     main: RunResult | None = None
     """None where a failure of ours left nothing."""
     other_seeds: tuple[RunResult, ...] = ()
@@ -215,6 +217,8 @@ class TaskEntry(BaseModel):
     difficulty: str = ""
     level: Level | None = None
     """Level at which the tests that decide are graded; None in runs of before it was written down."""
+    tests_sha256: str = ""
+    """Hash of the tests, where a model wrote them for the whole task."""
 
 
 class ModelEntry(BaseModel):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from evaluator.config import SuitesSection
 from evaluator.keys import derived_int, digest, text_sha256, verdict_key
@@ -19,7 +19,7 @@ from repair.errors import NotRecorded
 from repair.llm import Arm, CallId, CallKind, Completion, Message, Request, Sampling
 from repair.loop import Attempt, LoopConfig, Stages, Start, run_loop
 from repair.script import Script
-from repair.suite_feedback import render_suite_feedback
+from repair.suite_feedback import render_suite_feedback, render_weak_feedback
 from sandbox.errors import SandboxError
 from sandbox.suite import SuitePlan
 from sandbox.types import ImageInfo, Job, Level, RunResult
@@ -44,6 +44,12 @@ _VERDICTS = {
     SuiteOutcome.UNFINISHED: RunVerdict.TIMED_OUT,
     SuiteOutcome.SCORED: RunVerdict.PASSED,
 }
+
+
+Aim = Literal["passes", "collects", "fails"]
+"""What a suite has to do where it is run: pass on the script; only collect there; fail on a stub, by which
+a suite shows that it tests anything, where it is written from a text alone."""
+_COLLECTED = frozenset({RunVerdict.PASSED, RunVerdict.TESTS_FAILED})
 
 
 class SuiteCleaning(Protocol):
@@ -94,6 +100,7 @@ class WriterTools:
     profile: str = "default"
     plain_cpu_s: float = 10.0
     plain_wall_s: float = 20.0
+    aim: Aim = "passes"
     known: Callable[[str], SuiteRecord | None] = field(default=lambda _key: None)
     """Looks up what a journal holds already."""
 
@@ -126,8 +133,19 @@ def judge_suite(result: RunResult) -> RunVerdict:
     return _VERDICTS[outcome_of(result)]
 
 
-def write_suite(spec: WriterSpec, tools: WriterTools) -> Iterator[AttemptRecord | SuiteRecord]:
-    """Yield the records of one suite: each attempt as soon as it is judged, then the scores.
+def _judge_for(aim: Aim) -> Callable[[RunResult], RunVerdict]:
+    def judge(result: RunResult) -> RunVerdict:
+        verdict = judge_suite(result)
+        if aim == "passes" or verdict not in _COLLECTED:
+            return verdict
+        weak = aim == "fails" and verdict is RunVerdict.PASSED
+        return RunVerdict.TESTS_FAILED if weak else RunVerdict.PASSED
+
+    return judge
+
+
+def attempts_at(spec: WriterSpec, tools: WriterTools) -> Iterator[tuple[Attempt, AttemptRecord]]:
+    """Yield each attempt at a suite with its record, as soon as it is judged.
 
     Raises:
         ServerFatal: no call of this model can work.
@@ -135,11 +153,21 @@ def write_suite(spec: WriterSpec, tools: WriterTools) -> Iterator[AttemptRecord 
         EngineGone: nothing can be run any more.
     """
     notes = _Notes()
-    attempts: list[Attempt] = []
     for attempt in run_loop(_start(spec, tools), _stages(spec, tools, notes), tools.loop):
-        attempts.append(attempt)
-        yield _record(attempt, spec, notes)
+        yield attempt, _record(attempt, spec, notes)
         notes.completion_key, notes.shown_key, notes.reused = None, None, []
+
+
+def write_suite(spec: WriterSpec, tools: WriterTools) -> Iterator[AttemptRecord | SuiteRecord]:
+    """Yield the records of one suite: each attempt as soon as it is judged, then the scores.
+
+    Raises:
+        ServerFatal, Stopped, EngineGone: see `attempts_at`.
+    """
+    attempts: list[Attempt] = []
+    for attempt, record in attempts_at(spec, tools):
+        attempts.append(attempt)
+        yield record
     for attempt in _to_score(attempts):
         yield _scored(attempt, spec, tools)
 
@@ -155,7 +183,8 @@ def _start(spec: WriterSpec, tools: WriterTools) -> Start:
     pairs = render_suite(
         spec.template,
         prompt=subject.prompt if tools.suites.show == "description" else "",
-        script=subject.code,
+        # What stands in for the script is not to be tested.
+        script="" if tools.aim == "fails" else subject.code,
         names=subject.names,
     )
     messages = tuple(Message(role=role, content=content) for role, content in pairs)
@@ -186,7 +215,7 @@ def _stages(spec: WriterSpec, tools: WriterTools, notes: _Notes) -> Stages:
             required=subject.names,
             kind="tests",
             prompt=subject.prompt,
-            subject=subject.code,
+            subject="" if tools.aim == "fails" else subject.code,
         )
 
     def run(code: str) -> RunResult:
@@ -199,7 +228,12 @@ def _stages(spec: WriterSpec, tools: WriterTools, notes: _Notes) -> Stages:
         return derived_int(31, tools.seed, spec.model.name, str(call))
 
     return Stages(
-        ask=ask, make_script=make_suite, run=run, seed=seed, judge=judge_suite, tell=render_suite_feedback
+        ask=ask,
+        make_script=make_suite,
+        run=run,
+        seed=seed,
+        judge=_judge_for(tools.aim),
+        tell=render_weak_feedback if tools.aim == "fails" else render_suite_feedback,
     )
 
 
