@@ -141,7 +141,11 @@ def _planned(values: Mapping[str, Any], stack: ExitStack) -> Plan:
 
 def _test_writer(config: Config, values: Mapping[str, Any]) -> ModelSection | None:
     name = values.get("test_writer")
-    return named_models(config, (name,), values["api_key_env"])[0] if name else config.test_writer
+    return (
+        named_models(config, (name,), values["api_key_env"], flag="--test-writer")[0]
+        if name
+        else config.test_writer
+    )
 
 
 def _resumed(values: Mapping[str, Any], stack: ExitStack) -> tuple[Plan, Manifest]:

@@ -147,9 +147,9 @@ def _flags(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 def _planned(values: Mapping[str, Any], stack: ExitStack) -> WritingPlan:
     config = load_config(values["config_file"], _flags(values))
-    models = named_models(config, values["writer"], values["api_key_env"])
+    models = named_models(config, values["writer"], values["api_key_env"], flag="--writer")
     if not models and not values["baseline"]:
-        models = loaded_model()
+        models = loaded_model(f"{AGAIN} --writer")
     config = config.model_copy(update={"models": models})
     if not models and not values["baseline"]:
         return demo_writing_plan(config, stack)
@@ -239,7 +239,7 @@ def _resumed(values: Mapping[str, Any], stack: ExitStack) -> tuple[WritingPlan, 
     if manifest.recorded_demo:
         plan = demo_writing_plan(config, stack)
     else:
-        models = named_models(config, values["writer"], values["api_key_env"])
+        models = named_models(config, values["writer"], values["api_key_env"], flag="--writer")
         if any(f"{REDACTED}@" in model.base_url for model in models):
             raise UsageProblem(
                 f"run {manifest.run_id} used an address with credentials, which were not written down. "
