@@ -130,6 +130,7 @@ def _subject(task: Task, name: str, code: str) -> Subject:
         code=code,
         names=task.entry_point or (),
         prompt=task.prompt,
+        profile=task.limits.profile,
     )
 
 

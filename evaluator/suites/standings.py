@@ -118,7 +118,11 @@ def why_unranked(run: RunData) -> str:
     if over:
         names = ", ".join(f"{each.name} {each.unscored}/{each.planned}" for each in over)
         return f"Not ranked: more than {UNSCORED_LIMIT:.0%} of the suites are unscored ({names})."
-    return "" if any(each.stable.value is not None for each in listed) else "Not ranked: nothing was scored."
+    if any(each.stable.value is not None for each in listed):
+        return ""
+    if not any(subject.right for subject in run.manifest.subjects):
+        return "Not ranked: none of the scripts is a right solution."
+    return "Not ranked: nothing was scored."
 
 
 def matrix(run: RunData) -> tuple[Pair, ...]:

@@ -38,6 +38,8 @@ class Subject:
     prompt: str = ""
     authors: tuple[str, ...] = ()
     right: bool = True
+    profile: str | None = None
+    """Size of the container, where its task says one."""
     others: tuple[OtherScript, ...] = ()
     """Right and wrong scripts for the same task."""
 
@@ -69,6 +71,7 @@ def of_references(tasks: Sequence[Task], run: RunData | None = None) -> tuple[Su
             names=_names(task, task.references[0]),
             prompt=task.prompt,
             authors=(REFERENCE,),
+            profile=task.limits.profile,
             others=(*others_of_task(task, leave_out=0), *_others_of_run(run, task, task.references[0])),
         )
         for task in tasks
@@ -99,6 +102,7 @@ def of_attempts(tasks: Sequence[Task], run: RunData) -> tuple[Subject, ...]:
                     prompt=task.prompt,
                     authors=tuple(sorted(authors)),
                     right=right,
+                    profile=task.limits.profile,
                     others=(*others_of_task(task), *_others_of_run(run, task, code)),
                 )
             )

@@ -219,7 +219,7 @@ def _stages(spec: WriterSpec, tools: WriterTools, notes: _Notes) -> Stages:
         )
 
     def run(code: str) -> RunResult:
-        result, notes.shown_key, known = tools.sandbox.run(_quick(subject.code, code, tools))
+        result, notes.shown_key, known = tools.sandbox.run(_quick(subject, code, tools))
         if known:
             notes.reused.append("shown")
         return result
@@ -237,8 +237,9 @@ def _stages(spec: WriterSpec, tools: WriterTools, notes: _Notes) -> Stages:
     )
 
 
-def _quick(script: str, suite: str, tools: WriterTools) -> Job:
-    return suite_job(script, suite, tools.plan.quick, tools.hash_seed, tools.profile)
+def _quick(subject: Subject, suite: str, tools: WriterTools) -> Job:
+    profile = subject.profile or tools.profile
+    return suite_job(subject.code, suite, tools.plan.quick, tools.hash_seed, profile)
 
 
 def _record(attempt: Attempt, spec: WriterSpec, notes: _Notes) -> AttemptRecord:
@@ -280,7 +281,7 @@ def suite_key(main: Job, subject: Subject, tools: WriterTools) -> str:
 
 def _scored(attempt: Attempt, spec: WriterSpec, tools: WriterTools) -> SuiteRecord:
     suite, subject = attempt.script.code or "", spec.subject
-    main = suite_job(subject.code, suite, tools.plan, tools.hash_seed, tools.profile)
+    main = suite_job(subject.code, suite, tools.plan, tools.hash_seed, subject.profile or tools.profile)
     key = suite_key(main, subject, tools)
     call = attempt.request.call
     empty = SuiteRecord(
@@ -315,7 +316,7 @@ def _runs(suite: str, subject: Subject, tools: WriterTools) -> dict[str, object]
         hash_seed=tools.hash_seed,
         hash_seeds=tools.suites.hash_seeds,
         others=subject.others,
-        profile=tools.profile,
+        profile=subject.profile or tools.profile,
     )
     siblings = tuple(
         SiblingRecord(name=each.name, right=each.right, signature=each.signature, result=each.result)
