@@ -309,7 +309,7 @@ def _conduct(plan: WritingPlan, kept: Manifest | None, values: Mapping[str, Any]
     _say(errors, f"run {run_id} → {folder}")
     note = DEMO_NOTE if plan.base.recorded_demo else ""
     try:
-        with LiveProgress(errors, plan.suites, note=note) as progress:
+        with LiveProgress(errors, plan.suites, note=note, unit="suites", good="passing") as progress:
             run, outcome = run_writing(plan, manifest, folder, parts, progress, stop)
     except (MendError, OSError, KeyboardInterrupt):
         _say(errors, f"what is done is kept; continue with: {AGAIN} --resume {folder}")

@@ -3,6 +3,7 @@
 import dataclasses
 import html.parser
 import io
+import json
 import re
 from collections import Counter
 from enum import Enum
@@ -13,9 +14,11 @@ from rich.console import Console
 
 from evaluator.report.summary import write_reports
 from evaluator.report.writers import print_writers, summarise_writers
+from evaluator.report.writers_export import export_mutants
 from evaluator.report.writers_page import writers_html, writers_markdown
 from evaluator.runs.records import SiblingRecord, SubjectEntry, SuiteRecord
 from evaluator.runs.rundata import RunData, trajectories
+from evaluator.safe_text import file_name
 from evaluator.suites.standings import matrix, why_unranked, writers
 from evaluator.suites.written import written
 from repair.outcome import Verdict
@@ -349,6 +352,18 @@ def test_nothing_hostile_gets_into_tables(attack):
     rows = [line for line in writers_markdown(attack).splitlines() if line.startswith("| 1 |")]
     assert {line.count("|") for line in rows} == {13}
     assert {line.count("\t") for line in stream.getvalue().splitlines() if not line.startswith("#")} == {11}
+
+
+def test_each_suite_has_a_standard_mutation_report(ordinary, tmp_path):
+    """One file for each suite that held and was run, with its mutants and the suite itself."""
+    files = export_mutants(ordinary, tmp_path)
+
+    assert len(files) == 7
+    report = json.loads((tmp_path / file_name("b/0") / "good-0.json").read_text(encoding="utf-8"))
+    assert report["schemaVersion"] == "2"
+    assert report["files"]["solution.py"]["source"] == CODE
+    assert [each["status"] for each in report["files"]["solution.py"]["mutants"]][:4].count("Killed") == 3
+    assert "def test_f" in report["testFiles"]["test_solution.py"]["source"]
 
 
 def test_the_summary_is_plain_data(ordinary):
