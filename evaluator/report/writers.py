@@ -101,6 +101,13 @@ def mean_text(mean: Mean) -> str:
     return f"{percent(mean.value)} [{100 * mean.low:.0f}, {100 * mean.high:.0f}]"
 
 
+def balance_text(mean: Mean) -> str:
+    """Write catches minus false alarms with its interval: `0.90 [0.31, 1.00]`."""
+    if mean.value is None:
+        return ABSENT
+    return f"{mean.value:.2f} [{mean.low:.2f}, {mean.high:.2f}]".replace("-", MINUS)
+
+
 def points_text(value: float | None) -> str:
     """Write a difference in points, with its sign."""
     if value is None:
@@ -143,7 +150,7 @@ def row_texts(writer: Writer) -> tuple[str, ...]:
         mean_text(writer.stable_first),
         mean_text(writer.catches),
         mean_text(writer.false_alarms),
-        ABSENT if writer.youden is None else f"{writer.youden:.2f}".replace("-", MINUS),
+        balance_text(writer.balance),
         mean_text(writer.passes),
         f"{writer.unscored}/{writer.planned}",
         str(sum(writer.calls.values())),

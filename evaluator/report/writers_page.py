@@ -15,6 +15,7 @@ from evaluator.report.html import page_environment
 from evaluator.report.markdown import escape, table
 from evaluator.report.writers import (
     COLUMNS,
+    balance_text,
     behind_text,
     mean_text,
     row_texts,
@@ -46,7 +47,7 @@ def writers_html(run: RunData) -> str:
     listed = writers(run)
     colours = {name: number for number, name in enumerate(sorted(each.name for each in listed))}
     environment = page_environment()
-    environment.filters["behind"] = behind_text
+    environment.filters |= {"behind": behind_text, "balance": balance_text}
     html: str = environment.get_template("writers.html.j2").render(
         run=run.manifest,
         style=Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file

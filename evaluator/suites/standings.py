@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from evaluator.runs.rundata import RunData
-from evaluator.statistics.intervals import Interval, Ints, difference_interval, share_interval
+from evaluator.statistics.intervals import Floats, Interval, Ints, difference_interval, share_interval
 from evaluator.statistics.metrics import UNSCORED_LIMIT, Group, groups
 from evaluator.suites.outcome import Stage
 from evaluator.suites.written import Suite, Written, written
@@ -65,7 +65,8 @@ class Writer:
     """Difference to the first in rank, over the same scripts; None for that one itself."""
     catches: Mean
     false_alarms: Mean
-    youden: float | None
+    balance: Mean
+    """Catches minus false alarms (Youden's J), within -1 … 1, over scripts with wrong siblings."""
     passes: Mean
     statements: Mean
     branches: Mean
@@ -198,8 +199,6 @@ def _writer(
     tests = sum(each.economy["tests"] for each in scores)
     calls = Counter(str(attempt.kind) for each in theirs for attempt in each.attempts)
     tokens = cost.cost.tokens if cost and cost.cost.calls_without_usage == 0 else None
-    catches, alarms = _mean(right, _catches), _mean(right, _alarms)
-    none = catches.value is None or alarms.value is None
     return Writer(
         name=name,
         baseline=name in run.manifest.baselines,
@@ -211,9 +210,9 @@ def _writer(
         at_pass=_mean(right, lambda suite: _of(suite, "score_at_pass")),
         relative=_mean(right, lambda suite: _of(suite, "relative_to_pool")),
         behind=None if best is None else _behind(right, _right(best)),
-        catches=catches,
-        false_alarms=alarms,
-        youden=None if none else round((catches.value or 0.0) - (alarms.value or 0.0), 6),
+        catches=_mean(right, _catches),
+        false_alarms=_mean(right, _alarms),
+        balance=_mean(right, _balance, within=_differences),
         passes=_mean(right, _passes),
         statements=_mean(right, lambda suite: _coverage(suite, "statement_rate")),
         branches=_mean(right, lambda suite: _coverage(suite, "branch_rate")),
@@ -294,6 +293,11 @@ def _alarms(suite: Suite) -> float | None:
     return rejected / (int(found["right"]) + 1)
 
 
+def _balance(suite: Suite) -> float | None:
+    caught, alarms = _catches(suite), _alarms(suite)
+    return None if caught is None or alarms is None else caught - alarms
+
+
 def _sandbox_s(theirs: Sequence[Written]) -> float:
     results = [attempt.shown for each in theirs for attempt in each.attempts if attempt.shown]
     for each in theirs:
@@ -335,13 +339,23 @@ def _cells(
     return means, families, sum(map(len, values.values()))
 
 
-def _mean(theirs: Sequence[Written], value: Callable[[Suite], float | None], *, first: bool = False) -> Mean:
+def _differences(values: Floats, families: Ints) -> Interval:
+    return difference_interval(values, families)[0]
+
+
+def _mean(
+    theirs: Sequence[Written],
+    value: Callable[[Suite], float | None],
+    *,
+    first: bool = False,
+    within: Callable[[Floats, Ints], Interval] = share_interval,
+) -> Mean:
     means, families, count = _cells(theirs, value, first=first)
     if not means:
         return Mean()
     names = sorted(means)
     shares = np.asarray([means[name] for name in names])
-    interval = share_interval(shares, _numbers([families[name] for name in names]))
+    interval = within(shares, _numbers([families[name] for name in names]))
     return Mean(
         value=round(float(shares.mean()), 12),
         low=interval.low,

@@ -128,7 +128,7 @@ def test_writers_are_ranked_by_what_their_suites_catch(first):
     assert found["careful"].stable_first.value == 0.0
     assert 0 < found["smoke"].stable.value < 1
     assert found["talker"].stable.value == 0.0
-    assert (found["careful"].youden, found["smoke"].youden, found["talker"].youden) == (1.0, 0.0, 0.0)
+    assert [found[name].balance.value for name in ("careful", "smoke", "talker")] == [1.0, 0.0, 0.0]
 
 
 def test_every_call_counts_by_its_kind(first):

@@ -164,12 +164,13 @@ def test_the_other_numbers(ordinary):
     """Catches and false alarms, the pool, the funnel, calls by kind, tokens for each kill."""
     found = {writer.name: writer for writer in writers(ordinary)}
 
-    assert (found["good"].catches.value, found["good"].false_alarms.value, found["good"].youden) == (
+    assert (found["good"].catches.value, found["good"].false_alarms.value, found["good"].balance.value) == (
         1.0,
         0.0,
         1.0,
     )
-    assert (found["mender"].catches.value, found["mender"].youden) == (0.0, 0.0)
+    assert (found["mender"].catches.value, found["mender"].balance.value) == (0.0, 0.0)
+    assert -1 <= found["mender"].balance.low <= 0.0 <= found["mender"].balance.high <= 1
     assert found["mender"].relative.value == pytest.approx(1 / 3)
     assert found["good"].funnel["discriminating"] == 3
     assert (found["idle"].funnel["received"], found["idle"].funnel["compiles"]) == (3, 1)
@@ -181,7 +182,7 @@ def test_a_suite_that_fails_catches_nothing_on_balance(make):
     """It rejects the wrong script and the right one: no better than a coin."""
     (writer,) = writers(make([("bad", "b/0", [FAILED], BAD)]))
 
-    assert (writer.catches.value, writer.false_alarms.value, writer.youden) == (1.0, 1.0, 0.0)
+    assert (writer.catches.value, writer.false_alarms.value, writer.balance.value) == (1.0, 1.0, 0.0)
     assert writer.stable.value == 0.0
 
 
