@@ -18,17 +18,16 @@ from evaluator.errors import ConfigProblem, RunIncompatible, UsageProblem
 from evaluator.jobs import JobMaker
 from evaluator.log import configure_logging
 from evaluator.running.manifest import REDACTED, new_run_id
-from evaluator.running.models import DEMO_CONCURRENCY, loaded_model, named_models, recorded_models
-from evaluator.running.plan import Plan, planned_models
+from evaluator.running.models import loaded_model, named_models, recorded_models
 from evaluator.running.progress import LiveProgress
 from evaluator.running.sandboxes import open_sandbox, reap_all, total_slots
-from evaluator.runs.folders import refuse_suites, run_folder
-from evaluator.runs.journal import load_run, read_manifest
+from evaluator.runs.folders import run_folder
+from evaluator.runs.journal import read_manifest
 from evaluator.runs.records import Manifest
 from evaluator.runs.rundata import RunData
 from evaluator.safe_text import one_line
 from evaluator.suites.baseline import GHOSTWRITER
-from evaluator.suites.subjects import Subject, of_attempts, of_folder, of_references
+from evaluator.suites.planning import demo_writing_plan, writing_plan
 from evaluator.suites.track import (
     WritingParts,
     WritingPlan,
@@ -36,8 +35,6 @@ from evaluator.suites.track import (
     run_writing,
     writing_manifest,
 )
-from prompts.suite_prompts import load_suite_template
-from prompts.tasks import Task, batch_root, load
 from repair.feedback import Policy
 from sandbox.errors import MendError
 
@@ -153,80 +150,7 @@ def _planned(values: Mapping[str, Any], stack: ExitStack) -> WritingPlan:
     config = config.model_copy(update={"models": models})
     if not models and not values["baseline"]:
         return demo_writing_plan(config, stack)
-    return _plan(config, Plan(config=config, tasks=(), templates=(), models=planned_models(models, None)))
-
-
-def _plan(config: Config, base: Plan) -> WritingPlan:
-    template = load_suite_template(config.suites.template)
-    base = Plan(
-        config=config,
-        tasks=(),
-        templates=(template,),
-        models=base.models,
-        recorded_demo=base.recorded_demo,
-    )
-    return WritingPlan(base=base, subjects=_subjects(config))
-
-
-def _subjects(config: Config) -> tuple[Subject, ...]:
-    suites, limit = config.suites, config.bench.limit
-    if suites.source not in {"reference", "attempts"}:
-        return of_folder(Path(suites.source))[:limit]
-    run = load_run(suites.run) if suites.run else None
-    if run is not None:
-        refuse_suites(run.manifest, "name one of `mendbench bench`")
-    if suites.source == "reference":
-        return of_references(_tasks(config, None), run)
-    if run is None:
-        raise UsageProblem("--for attempts needs the run that they are from: --run RUN, or --run latest")
-    return of_attempts(_tasks(config, run), run)
-
-
-def _tasks(config: Config, run: RunData | None) -> tuple[Task, ...]:
-    """The tasks that are asked for; those of the run, where its attempts are meant."""
-    bench = config.bench
-    root, names = bench.tasks_dir, bench.tasks or None
-    if run is not None and not bench.batches and names is None:
-        names = tuple(entry.task_id for entry in run.manifest.tasks)
-        kept = run.manifest.config.get("bench", {}).get("tasks_dir")
-        root = root or (Path(kept) if kept else None)
-    return load(root or batch_root(), bench.batches or None, names)[: bench.limit]
-
-
-def demo_writing_plan(config: Config, stack: ExitStack) -> WritingPlan:
-    """Serve the recorded suites for as long as `stack` lives, and plan a run over them.
-
-    Raises:
-        UsageProblem: something is asked for that was not recorded.
-    """
-    from evaluator.config import ModelSection  # noqa: PLC0415 - only the demo needs all this
-    from evaluator.replay.recorded import RecordedServer  # noqa: PLC0415
-    from prompts.recordings import load_recordings, recordings_sha256, writers_root  # noqa: PLC0415
-
-    recordings = load_recordings(writers_root())
-    recorded = sorted({call.rsplit("/", 4)[0] for replies in recordings.values() for call in replies})
-    bench = config.bench
-    if not bench.tasks and not bench.batches:
-        config = config.model_copy(update={"bench": bench.model_copy(update={"tasks": tuple(recorded)})})
-    suites = config.suites.model_copy(update={"baselines": (GHOSTWRITER,)})
-    config = config.model_copy(update={"suites": suites})
-    plan = _plan(config, Plan(config=config, tasks=(), templates=(), models=(), recorded_demo=True))
-    missing = [each.task_id for each in plan.subjects if each.task_id not in recorded]
-    if missing or config.bench.samples != 1 or config.suites.template != "tests":
-        what = f"no suite for {missing[0]}" if missing else "one suite per task, for the template `tests`"
-        raise UsageProblem(
-            f"no writer was named, no model is loaded on this machine, and the recorded demo has {what} "
-            f"(it knows {', '.join(recorded)}). Name a model: --writer NAME@http://HOST:PORT/v1"
-        )
-    server = stack.enter_context(RecordedServer(recordings))
-    sections = [
-        ModelSection(name=name, base_url=server.base_url, concurrency=DEMO_CONCURRENCY)
-        for name in sorted(recordings)
-    ]
-    # The port differs from run to run; the replies are what the server is.
-    models = planned_models(sections, f"recorded:{recordings_sha256(recordings)[:16]}")
-    base = Plan(config=config, tasks=(), templates=plan.base.templates, models=models, recorded_demo=True)
-    return WritingPlan(base=base, subjects=plan.subjects)
+    return writing_plan(config, models)
 
 
 def _resumed(values: Mapping[str, Any], stack: ExitStack) -> tuple[WritingPlan, Manifest]:
@@ -245,8 +169,7 @@ def _resumed(values: Mapping[str, Any], stack: ExitStack) -> tuple[WritingPlan, 
                 f"run {manifest.run_id} used an address with credentials, which were not written down. "
                 "Name it again: --resume RUN --writer 'NAME@http://USER:PASSWORD@HOST/v1'"
             )
-        base = Plan(config=config, tasks=(), templates=(), models=planned_models(models, None))
-        plan = _plan(config, base)
+        plan = writing_plan(config, models)
     check_same_subjects(plan, manifest)
     return plan, manifest
 

@@ -12,7 +12,8 @@ from evaluator.report.figures import ABSENT, MINUS, number, percent
 from evaluator.report.words import banners
 from evaluator.runs.rundata import RunData
 from evaluator.safe_text import one_line
-from evaluator.suites.standings import Mean, Writer, matrix, why_unranked, writers
+from evaluator.suites.means import Mean
+from evaluator.suites.standings import Writer, matrix, why_unranked, writers
 from evaluator.suites.written import Suite, Written, written
 
 SUMMARY_VERSION: Final = 1

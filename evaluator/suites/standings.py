@@ -6,31 +6,19 @@ their own numbers: there a good suite fails, and one that was mended until it pa
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-import numpy as np
-
 from evaluator.runs.rundata import RunData
-from evaluator.statistics.intervals import Floats, Interval, Ints, difference_interval, share_interval
+from evaluator.statistics.intervals import Interval
 from evaluator.statistics.metrics import UNSCORED_LIMIT, Group, groups
+from evaluator.suites import values
+from evaluator.suites.means import Mean, differences, mean, paired
 from evaluator.suites.outcome import Stage
 from evaluator.suites.written import Suite, Written, written
 
 STAGES: Final = tuple(Stage)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mean:
-    """A mean of shares over scripts with its interval; `value` is None where there are none."""
-
-    value: float | None = None
-    low: float = 0.0
-    high: float = 1.0
-    scripts: int = 0
-    suites: int = 0
-    method: str = "none: nothing to have a share of"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,8 +134,8 @@ def _pair(author: str, writer: str, theirs: Sequence[Written]) -> Pair:
         author=author,
         writer=writer,
         suites=len(theirs),
-        stable=_mean(right, lambda suite: suite.value),
-        passes=sum(_passes(each.final) == 1 for each in right),
+        stable=mean(right, values.stable),
+        passes=sum(values.passes(each.final) == 1 for each in right),
         bugs=_bugs([each for each in theirs if not each.subject.right]),
     )
 
@@ -157,7 +145,9 @@ def _ranked(run: RunData) -> tuple[Writer, ...]:
     by_writer: dict[str, list[Written]] = {model.label: [] for model in run.manifest.models}
     for each in written(run):
         by_writer.setdefault(each.writer, []).append(each)
-    order = sorted(by_writer, key=lambda name: (-_or(_mean(_right(by_writer[name]), _value).value), name))
+    order = sorted(
+        by_writer, key=lambda name: (-_or(mean(_right(by_writer[name]), values.stable).value), name)
+    )
     best = by_writer[order[0]] if order else []
     listed = [
         _writer(run, name, by_writer[name], costs.get(name), best if name != order[0] else None)
@@ -165,10 +155,10 @@ def _ranked(run: RunData) -> tuple[Writer, ...]:
     ]
     if any(_over(each) for each in listed):
         return tuple(listed)
-    values = [_or(each.stable.value) for each in listed]
+    scores = [_or(each.stable.value) for each in listed]
     return tuple(
-        replace(each, rank=None if each.stable.value is None else values.index(value) + 1)
-        for each, value in zip(listed, values, strict=True)
+        replace(each, rank=None if each.stable.value is None else scores.index(score) + 1)
+        for each, score in zip(listed, scores, strict=True)
     )
 
 
@@ -205,17 +195,17 @@ def _writer(
         rank=None,
         planned=len(theirs),
         unscored=sum(not each.final.scored for each in theirs),
-        stable=_mean(right, _value),
-        stable_first=_mean(right, _value, first=True),
-        at_pass=_mean(right, lambda suite: _of(suite, "score_at_pass")),
-        relative=_mean(right, lambda suite: _of(suite, "relative_to_pool")),
-        behind=None if best is None else _behind(right, _right(best)),
-        catches=_mean(right, _catches),
-        false_alarms=_mean(right, _alarms),
-        balance=_mean(right, _balance, within=_differences),
-        passes=_mean(right, _passes),
-        statements=_mean(right, lambda suite: _coverage(suite, "statement_rate")),
-        branches=_mean(right, lambda suite: _coverage(suite, "branch_rate")),
+        stable=mean(right, values.stable),
+        stable_first=mean(right, values.stable, first=True),
+        at_pass=mean(right, lambda suite: values.mutation(suite, "score_at_pass")),
+        relative=mean(right, lambda suite: values.mutation(suite, "relative_to_pool")),
+        behind=None if best is None else paired(right, _right(best), values.stable),
+        catches=mean(right, values.catches),
+        false_alarms=mean(right, values.alarms),
+        balance=mean(right, values.balance, within=differences),
+        passes=mean(right, values.passes),
+        statements=mean(right, lambda suite: values.coverage(suite, "statement_rate")),
+        branches=mean(right, lambda suite: values.coverage(suite, "branch_rate")),
         assertion_share=_share(kills["assertion"], killed),
         vacuous_share=_share(
             sum(len(each.vacuity["vacuous"]) for each in scores),
@@ -247,57 +237,6 @@ def _counted(suites: Iterable[Suite]) -> dict[str, int]:
     return dict(sorted(Counter(suite.outcome for suite in suites).items()))
 
 
-def _value(suite: Suite) -> float | None:
-    return suite.value
-
-
-def _of(suite: Suite, name: str) -> float | None:
-    if not suite.scored:
-        return None
-    if suite.score is None or (suite.score.mutation[name] is None and suite.value == 0):
-        return 0.0
-    found: float | None = suite.score.mutation[name]
-    return found
-
-
-def _coverage(suite: Suite, name: str) -> float | None:
-    if not suite.scored:
-        return None
-    if suite.score is None or suite.score.coverage is None:
-        return 0.0
-    found: float | None = suite.score.coverage[name]
-    return found
-
-
-def _passes(suite: Suite) -> float | None:
-    if not suite.scored:
-        return None
-    return float(bool(suite.score and suite.score.pass_rate["all_pass"]))
-
-
-def _catches(suite: Suite) -> float | None:
-    if not suite.scored or not suite.wrong_others:
-        return None
-    # A suite that could not be run on other scripts caught nothing.
-    found: float | None = suite.score.discrimination["catch_rate"] if suite.score else None
-    return found or 0.0
-
-
-def _alarms(suite: Suite) -> float | None:
-    """Share of right scripts that are rejected; the script under test is one of them."""
-    if not suite.scored or suite.score is None:
-        return 0.0 if suite.scored else None
-    found = suite.score.discrimination
-    rates = suite.score.pass_rate
-    rejected: int = len(found["false_alarms"]) + bool(rates["collected"] and not rates["all_pass"])
-    return rejected / (int(found["right"]) + 1)
-
-
-def _balance(suite: Suite) -> float | None:
-    caught, alarms = _catches(suite), _alarms(suite)
-    return None if caught is None or alarms is None else caught - alarms
-
-
 def _sandbox_s(theirs: Sequence[Written]) -> float:
     results = [attempt.shown for each in theirs for attempt in each.attempts if attempt.shown]
     for each in theirs:
@@ -317,67 +256,9 @@ def _bugs(theirs: Sequence[Written]) -> Bugs | None:
         reveal_first=sum(each.first.reveals for each in known),
         reveal=sum(each.final.reveals for each in known),
         pin=sum(each.final.pins for each in known),
-        pass_=sum(_passes(each.final) == 1 for each in known),
+        pass_=sum(values.passes(each.final) == 1 for each in known),
     )
 
 
 def _share(part: int, whole: int) -> float | None:
     return part / whole if whole else None
-
-
-def _cells(
-    theirs: Sequence[Written], value: Callable[[Suite], float | None], *, first: bool = False
-) -> tuple[dict[str, float], dict[str, str], int]:
-    """Give the mean of each script, its family, and how many suites they rest on."""
-    values: dict[str, list[float]] = {}
-    families = {each.subject.task_id: each.family for each in theirs}
-    for each in theirs:
-        found = value(each.first if first else each.final)
-        if found is not None:
-            values.setdefault(each.subject.task_id, []).append(found)
-    means = {name: sum(listed) / len(listed) for name, listed in values.items()}
-    return means, families, sum(map(len, values.values()))
-
-
-def _differences(values: Floats, families: Ints) -> Interval:
-    return difference_interval(values, families)[0]
-
-
-def _mean(
-    theirs: Sequence[Written],
-    value: Callable[[Suite], float | None],
-    *,
-    first: bool = False,
-    within: Callable[[Floats, Ints], Interval] = share_interval,
-) -> Mean:
-    means, families, count = _cells(theirs, value, first=first)
-    if not means:
-        return Mean()
-    names = sorted(means)
-    shares = np.asarray([means[name] for name in names])
-    interval = within(shares, _numbers([families[name] for name in names]))
-    return Mean(
-        value=round(float(shares.mean()), 12),
-        low=interval.low,
-        high=interval.high,
-        scripts=len(names),
-        suites=count,
-        method=interval.method,
-    )
-
-
-def _numbers(names: Sequence[str]) -> Ints:
-    return np.unique(np.asarray(names), return_inverse=True)[1].astype(np.int64)
-
-
-def _behind(theirs: Sequence[Written], best: Sequence[Written]) -> tuple[float, Interval] | None:
-    ours, families, count = _cells(theirs, _value)
-    others, _, _ = _cells(best, _value)
-    names = sorted(ours.keys() & others.keys())
-    if not names:
-        return None
-    values = np.asarray([ours[name] - others[name] for name in names])
-    interval, _ = difference_interval(
-        values, _numbers([families[name] for name in names]), min(1.0, len(names) / max(count, 1))
-    )
-    return float(values.mean()), interval

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Protocol
 
 from evaluator.config import SuitesSection
 from evaluator.keys import derived_int, digest, text_sha256, verdict_key
 from evaluator.running.sample import RECORDING_ENDED, Asker, Reused, Runner, script_record
 from evaluator.runs.journal import now
 from evaluator.runs.records import AttemptRecord, ModelEntry, SiblingRecord, SuiteRecord
-from evaluator.suites.outcome import SuiteOutcome, outcome_of
+from evaluator.suites.judging import Aim, judge_for
 from evaluator.suites.runs import run_suite, suite_job
 from evaluator.suites.subjects import Subject
 from prompts.render import Template
@@ -23,33 +23,6 @@ from repair.suite_feedback import render_suite_feedback, render_weak_feedback
 from sandbox.errors import SandboxError
 from sandbox.suite import SuitePlan
 from sandbox.types import ImageInfo, Job, Level, RunResult
-from sandbox.verdict import RunVerdict
-
-_VERDICTS = {
-    # Nothing can be said of a suite for such a script: it is left unscored.
-    SuiteOutcome.SCRIPT_BROKEN: RunVerdict.SANDBOX_ERROR,
-    SuiteOutcome.SYNTAX_ERROR: RunVerdict.SYNTAX_ERROR,
-    SuiteOutcome.OUT_OF_MEMORY: RunVerdict.OUT_OF_MEMORY,
-    SuiteOutcome.OUTPUT_LIMIT: RunVerdict.OUTPUT_LIMIT,
-    SuiteOutcome.HANGS: RunVerdict.TIMED_OUT,
-    SuiteOutcome.LEAVES: RunVerdict.TAMPERED,
-    SuiteOutcome.CRASHED: RunVerdict.CRASHED,
-    SuiteOutcome.UNCOLLECTABLE: RunVerdict.RUNTIME_ERROR,
-    SuiteOutcome.TOO_MANY_TESTS: RunVerdict.NO_TESTS,
-    SuiteOutcome.SAME_IDS: RunVerdict.NO_TESTS,
-    SuiteOutcome.NO_TESTS: RunVerdict.NO_TESTS,
-    SuiteOutcome.FAILS: RunVerdict.TESTS_FAILED,
-    SuiteOutcome.FLAKY: RunVerdict.TESTS_FAILED,
-    SuiteOutcome.LOOKS_AT_CODE: RunVerdict.TESTS_FAILED,
-    SuiteOutcome.UNFINISHED: RunVerdict.TIMED_OUT,
-    SuiteOutcome.SCORED: RunVerdict.PASSED,
-}
-
-
-Aim = Literal["passes", "collects", "fails"]
-"""What a suite has to do where it is run: pass on the script; only collect there; fail on a stub, by which
-a suite shows that it tests anything, where it is written from a text alone."""
-_COLLECTED = frozenset({RunVerdict.PASSED, RunVerdict.TESTS_FAILED})
 
 
 class SuiteCleaning(Protocol):
@@ -126,22 +99,6 @@ class _Notes:
     shown_key: str | None = None
     reused: list[Reused] = field(default_factory=list)
     recording_ended: bool = False
-
-
-def judge_suite(result: RunResult) -> RunVerdict:
-    """Judge a suite by its run on the script under test."""
-    return _VERDICTS[outcome_of(result)]
-
-
-def _judge_for(aim: Aim) -> Callable[[RunResult], RunVerdict]:
-    def judge(result: RunResult) -> RunVerdict:
-        verdict = judge_suite(result)
-        if aim == "passes" or verdict not in _COLLECTED:
-            return verdict
-        weak = aim == "fails" and verdict is RunVerdict.PASSED
-        return RunVerdict.TESTS_FAILED if weak else RunVerdict.PASSED
-
-    return judge
 
 
 def attempts_at(spec: WriterSpec, tools: WriterTools) -> Iterator[tuple[Attempt, AttemptRecord]]:
@@ -232,7 +189,7 @@ def _stages(spec: WriterSpec, tools: WriterTools, notes: _Notes) -> Stages:
         make_script=make_suite,
         run=run,
         seed=seed,
-        judge=_judge_for(tools.aim),
+        judge=judge_for(tools.aim),
         tell=render_weak_feedback if tools.aim == "fails" else render_suite_feedback,
     )
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from evaluator.suites.judging import VERDICTS, judge_for, judge_suite
 from evaluator.suites.outcome import SuiteOutcome
-from evaluator.suites.writing import _VERDICTS, _judge_for, judge_suite
 from sandbox.suite import SuiteFacts
 from sandbox.types import CompileReport, Level, RunResult, TestOutcome, TestRecord
 from sandbox.verdict import RunVerdict
@@ -27,8 +27,8 @@ PASSES, FAILS = result(TestOutcome.PASSED), result(TestOutcome.PASSED, TestOutco
 
 def test_every_outcome_has_a_verdict():
     """None is forgotten, and only a suite that passes counts as passed."""
-    assert set(_VERDICTS) == set(SuiteOutcome)
-    assert [outcome for outcome, verdict in _VERDICTS.items() if verdict is RunVerdict.PASSED] == ["scored"]
+    assert set(VERDICTS) == set(SuiteOutcome)
+    assert [outcome for outcome, verdict in VERDICTS.items() if verdict is RunVerdict.PASSED] == ["scored"]
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_judging_by_the_script(run, verdict):
 )
 def test_aims(aim, on_passes, on_fails):
     """To pass, only to run, or to fail on a stub; what does not even run never will do."""
-    judge = _judge_for(aim)
+    judge = judge_for(aim)
 
     assert judge(PASSES) is on_passes
     assert judge(FAILS) is on_fails
