@@ -43,6 +43,8 @@ class BenchSection(_Section):
     """Run the tasks' controls first; the run is INVALID where they fail."""
     holdout: Literal["passed", "always"] = "passed"
     """When the holdout runs: only after the shown tests passed, or always (for measuring)."""
+    test_writer_sees: Literal["prompt", "script"] = "prompt"
+    """What a test writer writes from, for tasks without tests: one suite per task, or one per script."""
 
     @field_validator("tasks_dir")
     @classmethod
@@ -171,15 +173,45 @@ class ServerSection(_Section):
     """Whether proxies from the environment are used."""
 
 
+class SuitesSection(_Section):
+    """[suites]: what models write test suites for, and how those are scored."""
+
+    source: Annotated[str, Field(min_length=1)] = "reference"
+    """`reference` (of each task), `attempts` (what models wrote in a run), or a folder of .py files."""
+    run: Path | None = None
+    """The run whose attempts are meant; with `reference` they are other scripts to tell apart."""
+    show: Literal["description", "code"] = "description"
+    """Whether the writer sees the task's text beside the script."""
+    template: str = "tests"
+    baselines: tuple[Literal["ghostwriter"], ...] = ()
+    """Writers that are no models."""
+    mutants: Annotated[int, Field(ge=0, le=1000)] = 120
+    orders: Annotated[int, Field(ge=0, le=100)] = 10
+    hash_seeds: Annotated[int, Field(ge=1, le=20)] = 3
+
+    @field_validator("source")
+    @classmethod
+    def _absolute(cls, text: str) -> str:
+        return text if text in {"reference", "attempts"} else str(Path(text).resolve())
+
+    @field_validator("run")
+    @classmethod
+    def _absolute_run(cls, path: Path | None) -> Path | None:
+        return path.resolve() if path else None
+
+
 class Config(_Section):
     """Everything that shapes a run."""
 
     bench: BenchSection = BenchSection()
     models: tuple[ModelSection, ...] = ()
+    test_writer: ModelSection | None = None
+    """Writes tests for tasks that have none."""
     sampling: SamplingSection = SamplingSection()
     repair: RepairSection = RepairSection()
     sandbox: SandboxSection = SandboxSection()
     server: ServerSection = ServerSection()
+    suites: SuitesSection = SuitesSection()
 
     def loop(self) -> LoopConfig:
         """Give the loop its share."""
@@ -238,7 +270,9 @@ def differences(one: Config, other: Config) -> list[str]:
 
     Models are left out, and what changes no result.
     """
-    first, second = (config.model_dump(mode="json", exclude={"models"}) for config in (one, other))
+    first, second = (
+        config.model_dump(mode="json", exclude={"models", "test_writer"}) for config in (one, other)
+    )
     return [
         f"{section}.{key}: {second[section][key]}, not {values[key]}"
         for section, values in first.items()
@@ -297,11 +331,13 @@ def _unknown(place: tuple[int | str, ...]) -> str:
 _SECTIONS: Mapping[str, type[BaseModel]] = {
     "bench": BenchSection,
     "models": ModelSection,
+    "test_writer": ModelSection,
     "sampling": SamplingSection,
     "repair": RepairSection,
     "sandbox": SandboxSection,
     "hosts": HostSection,
     "server": ServerSection,
+    "suites": SuitesSection,
 }
 
 

@@ -75,4 +75,6 @@ class JobMaker:
 
 def basis(task: Task) -> Basis:
     """What a verdict on this task rests on."""
+    if task.tests_by:
+        return "model-written"
     return "own" if task.tests or task.holdout else "program"

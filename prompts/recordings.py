@@ -53,6 +53,11 @@ def demo_root() -> Path:
     return Path(__file__).resolve().parent / "demo"
 
 
+def writers_root() -> Path:
+    """The folder of the recorded test suites that ship with the project."""
+    return demo_root() / "writers"
+
+
 def load_recordings(folder: Path) -> dict[str, dict[str, Reply]]:
     """Load every recorded reply below `folder`, by model and call.
 

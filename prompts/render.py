@@ -9,6 +9,7 @@ import difflib
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -59,8 +60,8 @@ def load_template(name_or_path: str | Path) -> Template:
     folder = _folder(str(name_or_path))
     if not _NAME.fullmatch(folder.name):
         raise TemplateError(f"{folder}: bad template name; use small letters, digits, `-` and `_`")
-    system = _source(folder / "system.md") if (folder / "system.md").is_file() else None
-    template = Template(name=folder.name, system=system, user=_source(folder / "user.md"))
+    system = template_source(folder / "system.md") if (folder / "system.md").is_file() else None
+    template = Template(name=folder.name, system=system, user=template_source(folder / "user.md"))
     if _PROBE not in _render(template.user, _PROBE, (), where=str(folder / "user.md")):
         raise TemplateError(f"{folder / 'user.md'}: never shows the task; put {{{{ prompt }}}} into it")
     if template.system:
@@ -93,7 +94,12 @@ def _folder(name_or_path: str) -> Path:
     raise TemplateError(f"no template `{name_or_path}`, and no folder of that name with a user.md; {hint}")
 
 
-def _source(path: Path) -> str:
+def template_source(path: Path) -> str:
+    """Read a file of a template.
+
+    Raises:
+        TemplateError: it cannot be read.
+    """
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -103,9 +109,17 @@ def _source(path: Path) -> str:
 
 
 def _render(source: str, prompt: str, names: tuple[str, ...], *, where: str) -> str:
+    return render_source(source, {"prompt": prompt, "entry_point": list(names)}, where=where)
+
+
+def render_source(source: str, facts: Mapping[str, object], *, where: str) -> str:
+    """Render the source of a template.
+
+    Raises:
+        TemplateError: it fails, or names what it does not get; says `where`.
+    """
     try:
-        template = _environment().from_string(source)
-        return template.render(prompt=prompt, entry_point=list(names)).strip()
+        return _environment().from_string(source).render(**facts).strip()
     except TemplateSyntaxError as error:
         raise TemplateError(f"{where}:{error.lineno}: {error.message}") from None
     except (JinjaError, TypeError, ValueError, ArithmeticError) as error:

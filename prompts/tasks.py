@@ -47,6 +47,8 @@ class Task:
     """Ties near relatives together for statistics; the task's own id, if nothing else is said."""
     limits: TaskLimits = field(default_factory=TaskLimits)
     grading: str | None = None
+    tests_by: str = ""
+    """The model that wrote the shown tests, where no person did."""
 
     @property
     def task_id(self) -> str:
@@ -55,10 +57,13 @@ class Task:
 
     @property
     def sha256(self) -> str:
-        """Hash of all that decides what is asked and how it is judged; not of tags, difficulty and path."""
+        """Hash of all that decides what is asked and how it is judged; not of tags, difficulty and path.
+
+        Tests that a model wrote are no part of the task.
+        """
         matter = (
             self.prompt,
-            self.tests,
+            None if self.tests_by else self.tests,
             self.holdout,
             self.references,
             self.wrong,

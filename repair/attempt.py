@@ -3,17 +3,17 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, Protocol
 
 from repair import cleanup
 from repair.errors import LLMError
-from repair.feedback import Policy
+from repair.feedback import Feedback, Policy, render
 from repair.llm import CallId, CallKind, Completion, Message, Request, Sampling
 from repair.outcome import Verdict, attempt_verdict
 from repair.script import CleanOutcome, Script
 from sandbox.errors import SandboxError
 from sandbox.types import RunResult
-from sandbox.verdict import judge
+from sandbox.verdict import RunVerdict, judge
 
 Style = Literal["chat", "fresh"]
 NO_ROOM = "context_overflow"
@@ -53,6 +53,8 @@ class LoopConfig:
     """Seconds of model time after which no further call is made."""
     repairer: bool = False
     """Whether another model is asked for repairs."""
+    keep_best: bool = True
+    """Whether a script that breaks a shown test is taken back. Suites bring tests of their own each time."""
     cleanup: bool = False
     """Whether a model may mend the form of what the interpreter cannot parse: one call, no repair round."""
     length_factor: int = 2
@@ -87,6 +89,14 @@ class Attempt:
         return self.completion is not None and self.completion.truncated
 
 
+class Tell(Protocol):
+    """Says what was wrong with an attempt, as `repair.feedback.render` does."""
+
+    def __call__(
+        self, verdict: Verdict, script: Script, shown: RunResult | None, policy: Policy, /, *, limit: int
+    ) -> Feedback: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stages:
     """The things that the loop does not do itself."""
@@ -100,6 +110,9 @@ class Stages:
     """Says whether a feedback may be sent; what may not is replaced by one without details."""
     seed: Callable[[CallId], int | None] = field(default=lambda _call: None)
     """Gives the model seed of a call."""
+    judge: Callable[[RunResult], RunVerdict] = judge
+    tell: Tell = render
+    """Says what was wrong: `repair.feedback.render`, or another for answers that are no scripts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +146,7 @@ def judged(
     try:
         if script.code is not None:
             shown = stages.run(script.code)
-        judged = judge(shown) if shown else None
+        judged = stages.judge(shown) if shown else None
         verdict = attempt_verdict(script, judged, truncated=completion.truncated)
     except SandboxError as exc:
         error = str(exc)

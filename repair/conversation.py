@@ -1,9 +1,10 @@
 """What the next call says: a function of the attempts so far. The only place where prompts are built."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from repair import cleanup
-from repair.attempt import Attempt, LoopConfig, Start
+from repair.attempt import Attempt, LoopConfig, Start, Tell
 from repair.best import broken, held
 from repair.feedback import Policy, TakenBack, render
 from repair.llm import CallKind, Message
@@ -13,7 +14,7 @@ _REPLY_CHARS = 16_000
 
 
 def messages(
-    start: Start, kind: CallKind, before: list[Attempt], config: LoopConfig, limit: int
+    start: Start, kind: CallKind, before: list[Attempt], config: LoopConfig, tell: Tell, *, limit: int
 ) -> tuple[tuple[Message, ...], str]:
     """Give the messages of the next call, and what of them is feedback."""
     if kind in {CallKind.FIRST, CallKind.FRESH} or config.policy is Policy.NONE:
@@ -25,7 +26,9 @@ def messages(
     if kind is CallKind.LENGTH:
         return last.request.messages, ""
     base, undone = _base(before)
-    feedback = render(base.verdict, base.script, base.shown, config.policy, limit=limit, undone=undone).text
+    if undone is not None:
+        tell = partial(render, undone=undone)
+    feedback = tell(base.verdict, base.script, base.shown, config.policy, limit=limit).text
     thread = start.messages if config.style == "fresh" else _thread(before[: before.index(base) + 1])
     said = Message(role="assistant", content=_as_said(base))
     return (*thread, said, Message(role="user", content=feedback)), feedback

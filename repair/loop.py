@@ -28,7 +28,8 @@ def run_loop(start: Start, stages: Stages, config: LoopConfig) -> Iterator[Attem
     attempts: list[Attempt] = []
     kind: CallKind | Stop = CallKind.FIRST
     while not isinstance(kind, Stop):
-        attempt = placed(attempts, _attempt(start, kind, attempts, stages, config))
+        attempt = _attempt(start, kind, attempts, stages, config)
+        attempt = placed(attempts, attempt) if config.keep_best else attempt
         kind = next_call([*attempts, attempt], config)
         attempts.append(replace(attempt, stop=kind if isinstance(kind, Stop) else None))
         yield attempts[-1]
@@ -124,9 +125,10 @@ def _request(
 ) -> tuple[Request, str]:
     call = replace(start.call, call_no=len(before))
     sampling = replace(_sampling(start, kind, before, config), seed=stages.seed(call))
-    said, feedback = messages(start, kind, before, config, limit)
+    said, feedback = messages(start, kind, before, config, stages.tell, limit=limit)
     if not stages.allowed(feedback):
-        said, feedback = messages(start, kind, before, replace(config, policy=Policy.VERDICT), limit)
+        bare = replace(config, policy=Policy.VERDICT)
+        said, feedback = messages(start, kind, before, bare, stages.tell, limit=limit)
     by_repairer = config.repairer and _is_the_repairers(kind, before)
     request = Request(call=call, kind=kind, messages=said, sampling=sampling, by_repairer=by_repairer)
     return request, feedback

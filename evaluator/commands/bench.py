@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from evaluator.cli import EXIT_INTERRUPTED, EXIT_OURS, EXIT_THRESHOLD
-from evaluator.config import Config, differences, load_config, overlay
+from evaluator.config import Config, ModelSection, differences, load_config, overlay
 from evaluator.errors import ConfigProblem, RunIncompatible, UsageProblem
 from evaluator.log import configure_logging
 from evaluator.report.words import REPLAY_BANNER
@@ -26,7 +26,8 @@ from evaluator.running.plan import Plan, check_same, make_plan
 from evaluator.running.preflight import check_controls
 from evaluator.running.progress import LiveProgress
 from evaluator.running.sandboxes import open_sandbox, reap_all, total_slots
-from evaluator.runs.folders import run_folder
+from evaluator.running.test_writer import wanting
+from evaluator.runs.folders import refuse_suites, run_folder
 from evaluator.runs.journal import read_manifest
 from evaluator.runs.records import Manifest
 from evaluator.runs.rundata import RunData
@@ -53,6 +54,7 @@ def config_flags(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
             "check_tasks": False if values["no_check_tasks"] else None,
             "holdout": values["holdout"],
             "flake_checks": values["flake_checks"],
+            "test_writer_sees": values.get("test_writer_sees"),
         },
         "sampling": {
             "temperature": values["temperature"],
@@ -117,6 +119,14 @@ def config_flags(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 @click.option("--runtime", help="Docker runtime, such as runsc.")
 @click.option("--runs-dir", type=click.Path(path_type=Path), help="Default: ./runs.")
 @click.option("--no-check-tasks", is_flag=True, help="Do not run the tasks' controls first.")
+@click.option(
+    "--test-writer", metavar="NAME[@BASE_URL]", help="A model that writes tests for tasks that have none."
+)
+@click.option(
+    "--test-writer-sees",
+    type=click.Choice(["prompt", "script"]),
+    help="It writes one suite per task from its text (default), or one for each script.",
+)
 @click.option("--resume", metavar="RUN", help="Continue a run: its id, or its folder.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @click.option(
@@ -147,7 +157,7 @@ def _planned(values: Mapping[str, Any], stack: ExitStack) -> Plan:
     config = load_config(values["config_file"], config_flags(values))
     models = named_models(config, values["model"], values["api_key_env"]) or loaded_model()
     # What was found or named on the command line belongs to the record of the run.
-    config = config.model_copy(update={"models": models})
+    config = config.model_copy(update={"models": models, "test_writer": _test_writer(config, values)})
     return make_plan(_with_repairer(config), models) if models else demo_plan(config, stack)
 
 
@@ -156,10 +166,21 @@ def _with_repairer(config: Config) -> Config:
     return config.model_copy(update={"repair": repair})
 
 
+def _test_writer(config: Config, values: Mapping[str, Any]) -> ModelSection | None:
+    name = values.get("test_writer")
+    return (
+        named_models(config, (name,), values["api_key_env"], flag="--test-writer")[0]
+        if name
+        else config.test_writer
+    )
+
+
 def _resumed(values: Mapping[str, Any], stack: ExitStack) -> tuple[Plan, Manifest]:
     folder = run_folder(values["resume"], values["runs_dir"])
     manifest = read_manifest(folder)
+    refuse_suites(manifest, f"continue it with `mendbench suites --resume {values['resume']}`")
     config = kept_config(manifest, values)
+    config = config.model_copy(update={"test_writer": _test_writer(config, values)})
     if manifest.replayed or manifest.regraded_from:
         raise UsageProblem(_not_of_bench(manifest))
     if manifest.recorded_demo:
@@ -171,7 +192,8 @@ def _resumed(values: Mapping[str, Any], stack: ExitStack) -> tuple[Plan, Manifes
     else:
         models = named_models(config, values["model"], values["api_key_env"])
         repairer = repairing_model(config) if not values["repair_model"] else None
-        if any(f"{REDACTED}@" in m.base_url for m in (*models, *([repairer] if repairer else []))):
+        others = [other for other in (repairer, config.test_writer) if other]
+        if any(f"{REDACTED}@" in model.base_url for model in (*models, *others)):
             raise UsageProblem(
                 f"run {manifest.run_id} used an address with credentials, which were not written down. "
                 "Name it again: --resume RUN --model 'NAME@http://USER:PASSWORD@HOST/v1'"
@@ -218,6 +240,7 @@ def print_plan(plan: Plan) -> None:
         f"repairs by {one_line(plan.repairer.entry.label)} at {plan.repairer.entry.base_url}"
         if plan.repairer
         else "",
+        _tests_by(plan),
         f"samples    {_draws(plan)}",
         f"in force   {_in_force(plan)}",
         f"calls      {plan.samples} to {plan.most_calls}",
@@ -225,6 +248,15 @@ def print_plan(plan: Plan) -> None:
         "           (repairs, and at most one each of the kinds length, format, fresh, cleanup)",
     ]
     click.echo("\n".join(line for line in lines if line))
+
+
+def _tests_by(plan: Plan) -> str:
+    if plan.test_writer is None:
+        return ""
+    sees = "one per script" if plan.config.bench.test_writer_sees == "script" else "one per task"
+    return (
+        f"tests by   {one_line(plan.test_writer.entry.label)}, {sees}, for {len(wanting(plan))} tasks without"
+    )
 
 
 def _draws(plan: Plan) -> str:
@@ -336,7 +368,7 @@ def conclude(
     if interrupted:
         _say(errors, f"interrupted; continue with: {interrupted}", style="bold yellow")
         return EXIT_INTERRUPTED
-    if dead or _nothing_scored(run):
+    if dead or nothing_scored(run):
         return EXIT_OURS
     missed = _missed(run, values.get("fail_under"))
     for line in missed:
@@ -344,7 +376,8 @@ def conclude(
     return EXIT_THRESHOLD if missed else 0
 
 
-def _nothing_scored(run: RunData) -> bool:
+def nothing_scored(run: RunData) -> bool:
+    """Whether some model has no sample that counts."""
     scored = {item.first.model for item in run.trajectories if not item.first.unscored}
     return any(model.label not in scored for model in run.manifest.models)
 

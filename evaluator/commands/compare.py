@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from evaluator.errors import UsageProblem
-from evaluator.runs.folders import run_folder
+from evaluator.runs.folders import refuse_suites, run_folder
 from evaluator.safe_text import for_terminal
 from evaluator.statistics.comparable import ASPECTS, check_comparable, only_in_one
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from evaluator.statistics.compare import Difference
 
 _SHOWN = 12
+
+
+_INSTEAD = "its report compares its writers"
 
 
 @click.command("compare")
@@ -42,11 +45,13 @@ def command(
     from evaluator.statistics.ledger_files import read_ledger  # noqa: PLC0415
 
     a = read_ledger(run_folder(first, runs_dir))
+    refuse_suites(a.manifest, _INSTEAD)
     notes = list(a.manifest.invalid)
     if second is None:
         found = within(a)
     else:
         b = read_ledger(run_folder(second, runs_dir))
+        refuse_suites(b.manifest, _INSTEAD)
         notes += [*check_comparable(a.manifest, b.manifest, across), *only_in_one(a.manifest, b.manifest)]
         notes += b.manifest.invalid
         found = between(a, b)

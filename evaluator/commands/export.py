@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from evaluator.errors import UsageProblem
 from evaluator.runs.folders import run_folder
 from evaluator.runs.journal import load_run
 from evaluator.runs.records import Manifest
@@ -17,12 +18,15 @@ from prompts.tasks import Task, batch_root, load
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["files", "junit"]),
+    type=click.Choice(["files", "junit", "mutants"]),
     default="files",
     show_default=True,
-    help="files: reply, script, tests, output and feedback of every attempt; junit: one XML file.",
+    help="files: reply, script, tests, output and feedback of every attempt; junit: one XML file; "
+    "mutants: of a run of `suites`, the standard mutation report of each suite.",
 )
-@click.option("--out", type=click.Path(path_type=Path), help="Default: RUN/export, or RUN/junit.xml.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Default: RUN/export, RUN/junit.xml, or RUN/mutants."
+)
 @click.option("--runs-dir", type=click.Path(path_type=Path), help="Default: ./runs.")
 def command(run: str, form: str, out: Path | None, runs_dir: Path | None) -> int:
     """Write RUN (its id, its folder, or `latest`) in another form."""
@@ -33,6 +37,15 @@ def command(run: str, form: str, out: Path | None, runs_dir: Path | None) -> int
 
         target = out or folder / "junit.xml"
         target.write_bytes(junit_report(data))
+    elif form == "mutants":
+        from evaluator.report.writers_export import export_mutants  # noqa: PLC0415 - loads the statistics
+
+        if data.manifest.track != "suites":
+            raise UsageProblem(
+                f"run {data.manifest.run_id} has no suites: `mendbench suites` makes such runs"
+            )
+        target = out or folder / "mutants"
+        export_mutants(data, target)
     else:
         from evaluator.runs.export import export_files  # noqa: PLC0415 - only this form needs it
 

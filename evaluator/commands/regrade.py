@@ -14,7 +14,7 @@ from rich.text import Text
 from evaluator.cli import EXIT_INTERRUPTED
 from evaluator.commands.bench import terminate_cleanly
 from evaluator.config import Config, overlay
-from evaluator.errors import ConfigProblem, RunIncompatible
+from evaluator.errors import ConfigProblem, RunIncompatible, UsageProblem
 from evaluator.log import configure_logging
 from evaluator.replay.regradable import Regrade, at_rest, plan_regrade
 from evaluator.replay.regrade import CALLS, line, regrade_manifest, run_regrade, summary
@@ -25,7 +25,7 @@ from evaluator.running.pipeline import Parts
 from evaluator.running.preflight import check_controls
 from evaluator.running.progress import LiveProgress
 from evaluator.running.sandboxes import open_sandbox, reap_all, total_slots
-from evaluator.runs.folders import run_folder
+from evaluator.runs.folders import refuse_suites, run_folder
 from evaluator.runs.journal import read_manifest
 from evaluator.runs.records import Manifest
 from evaluator.runs.rundata import RunData
@@ -62,6 +62,11 @@ def command(run: str, **values: Any) -> int:
     source = run_folder(run, values["runs_dir"])
     with at_rest(source), ExitStack() as stack:
         manifest = read_manifest(source)
+        refuse_suites(manifest, f"`mendbench suites --resume {run}` scores what is missing")
+        if any(task.basis == "model-written" for task in manifest.tasks):
+            raise UsageProblem(
+                f"run {manifest.run_id} has tests that a model wrote; they are no part of the tasks"
+            )
         regrade = plan_regrade(source, _config(manifest, values), leave_out=values["leave_out"])
         return _regrade(regrade, source, values, stack)
 

@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 
 from evaluator.runs.folders import run_folder
-from evaluator.runs.journal import load_run
+from evaluator.runs.journal import load_run, read_manifest
 
 if TYPE_CHECKING:
     from evaluator.runs.rundata import RunData
@@ -27,6 +27,8 @@ def command(run: str, runs_dir: Path | None, *, as_json: bool, summary_only: boo
     from evaluator.statistics.ledger_files import read_ledger  # noqa: PLC0415 - loads the statistics
 
     folder = run_folder(run, runs_dir)
+    if read_manifest(folder).track == "suites":
+        return _writers(folder, as_json=as_json)
     if summary_only:
         ledger = read_ledger(folder)
         data: RunData | Ledger = ledger
@@ -38,5 +40,19 @@ def command(run: str, runs_dir: Path | None, *, as_json: bool, summary_only: boo
         click.echo(json.dumps(summarise(data), indent=1, sort_keys=True))
     else:
         final_table(data, Console())
+    click.echo("reports: " + ", ".join(str(path) for path in written), err=True)
+    return 0
+
+
+def _writers(folder: Path, *, as_json: bool) -> int:
+    from evaluator.report.summary import write_reports  # noqa: PLC0415 - loads the statistics
+    from evaluator.report.writers import print_writers, summarise_writers  # noqa: PLC0415
+
+    run = load_run(folder)
+    written = write_reports(run, folder)
+    if as_json:
+        click.echo(json.dumps(summarise_writers(run), indent=1, sort_keys=True))
+    else:
+        print_writers(run, Console())
     click.echo("reports: " + ", ".join(str(path) for path in written), err=True)
     return 0

@@ -1,4 +1,4 @@
-"""mendbench suites: what test suites are worth."""
+"""mendbench suites: what test suites are worth, and which models write good ones."""
 
 from dataclasses import asdict
 from functools import partial
@@ -9,6 +9,7 @@ import click
 
 from evaluator.cli import EXIT_THRESHOLD
 from evaluator.commands.sandbox_options import sandbox_options
+from evaluator.commands.suites_write import write, writing_options
 from evaluator.config import SandboxSection
 from evaluator.errors import UsageProblem
 from evaluator.keys import derived_int
@@ -22,13 +23,30 @@ from evaluator.suites.mutation_report import mutation_report
 from evaluator.suites.outcome import SuiteOutcome
 from evaluator.suites.runs import OtherScript, SuiteRuns, run_suite
 from evaluator.suites.score import SuiteScore, mutants, score
+from evaluator.suites.subjects import others_of_task
 from evaluator.suites.text import show
 from sandbox.suite import SuitePlan, VersionStatus
 
 
-@click.group("suites")
-def command() -> None:
-    """Score test suites by the faults that they catch."""
+@click.group("suites", invoke_without_command=True)
+@writing_options
+@click.pass_context
+def command(context: click.Context, /, **values: Any) -> int:
+    """Have models write pytest suites for scripts, and rank the writers by the faults that those catch.
+
+    With no writer named, the one model that is loaded on this machine is used; if there is none, suites
+    that ship with mendbench are played (the recorded demo). `suites score` scores one suite of yours.
+    """
+    if context.invoked_subcommand is None:
+        return write(values)
+    given = [
+        name
+        for name in values
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+    ]
+    if given:
+        raise UsageProblem(f"--{given[0].replace('_', '-')} belongs to `mendbench suites` without `score`")
+    return 0
 
 
 @command.command("score")
@@ -101,12 +119,7 @@ def _files(names: tuple[str, ...], *, right: bool) -> list[OtherScript]:
 def _of_task(name: str) -> list[OtherScript]:
     from prompts.tasks import batch_root, load  # noqa: PLC0415 - only where a task is named
 
-    return [
-        OtherScript(name=f"{task.task_id} {what} {number}", script=text, right=what == "reference")
-        for task in load(batch_root(), None, (name,))
-        for what, texts in (("reference", task.references), ("wrong", task.wrong))
-        for number, text in enumerate(texts, 1)
-    ]
+    return [other for task in load(batch_root(), None, (name,)) for other in others_of_task(task)]
 
 
 def _run(section: SandboxSection, script: str, suite: str, **facts: Any) -> SuiteRuns:

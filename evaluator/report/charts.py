@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from markupsafe import Markup, escape
 
@@ -67,12 +67,31 @@ class Series:
     points: tuple[Point, ...]
 
 
+class Share(Protocol):
+    """A share with its interval."""
+
+    @property
+    def value(self) -> float | None: ...
+    @property
+    def low(self) -> float: ...
+    @property
+    def high(self) -> float: ...
+
+
 def interval_chart(listed: Sequence[Group], colours: Sequence[int], name: str) -> Markup:
     """Draw first call and after repair per model, as dots with their 95 % intervals."""
+    rows = [(group.model, group.pass_at_1, group.after_repair) for group in listed]
+    return pairs_chart(rows, colours, name, "Success of the first call and after repair")
+
+
+def pairs_chart(
+    listed: Sequence[tuple[str, Share, Share]], colours: Sequence[int], name: str, title: str
+) -> Markup:
+    """Draw two shares per model, hollow and solid dots with their 95 % intervals."""
     figure, axes = _figure(width=620, height=46 + 40 * len(listed), left=178, right=16, top=10, bottom=34)
-    for row, (group, index) in enumerate(zip(reversed(listed), reversed(colours), strict=True)):
-        _interval(axes, row + 0.14, group.pass_at_1, index, first=True)
-        _interval(axes, row - 0.14, group.after_repair, index, first=False)
+    for row, ((_, first, last), index) in enumerate(zip(reversed(listed), reversed(colours), strict=True)):
+        _interval(axes, row + 0.14, first, index, first=True)
+        _interval(axes, row - 0.14, last, index, first=False)
     axes.set_ylim(-0.6, len(listed) - 0.4)
     axes.set_yticks(range(len(listed)), [f"@{len(listed) - 1 - row}@" for row in range(len(listed))])
     axes.tick_params(axis="y", length=0, labelcolor=_INK, labelsize=12)
@@ -80,11 +99,11 @@ def interval_chart(listed: Sequence[Group], colours: Sequence[int], name: str) -
     axes.spines["left"].set_visible(False)
     _percents(axes.xaxis)
     axes.set_xlim(-0.02, 1.02)
-    names = [clip(visible(group.model[:1000]), _NAME_CHARS) for group in listed]
-    return _svg(figure, name, "Success of the first call and after repair, with 95 % intervals", names)
+    names = [clip(visible(model[:1000]), _NAME_CHARS) for model, _, _ in listed]
+    return _svg(figure, name, f"{title}, with 95 % intervals", names)
 
 
-def _interval(axes: "Axes", y: float, rate: Rate, index: int, *, first: bool) -> None:
+def _interval(axes: "Axes", y: float, rate: Share, index: int, *, first: bool) -> None:
     if rate.value is None:
         return
     colour = _SERIES[index % PALETTE]

@@ -103,7 +103,7 @@ def html_report(run: RunData) -> str:
     """Write the page; the same bytes for the same run."""
     by_model, listed = groups(run), samples(run)
     views = task_views(run, listed)
-    page = _environment().get_template("report.html.j2")
+    page = page_environment().get_template("report.html.j2")
     html: str = page.render(
         run=run.manifest,
         style=Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
@@ -120,7 +120,8 @@ def html_report(run: RunData) -> str:
     return html
 
 
-def _environment() -> Environment:
+def page_environment() -> Environment:
+    """Give what renders pages: every value is escaped, and shown with what it hides."""
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,

@@ -26,6 +26,7 @@ def notes(run: RunData | Ledger, by_model: Sequence[Group]) -> list[str]:
             "of two models, and counts under the one that made the first call."
         )
     found += _mixed_levels(by_model)
+    found += _test_writer(run)
     found += [_unscored_note(group) for group in by_model if group.unscored]
     found += [_suspicious_note(group) for group in by_model if group.suspicious_samples]
     found += [
@@ -41,6 +42,19 @@ def notes(run: RunData | Ledger, by_model: Sequence[Group]) -> list[str]:
         if group.cost.calls_without_usage
     ]
     return found + _repeat_notes(run) + _control_notes(run)
+
+
+def _test_writer(run: RunData | Ledger) -> list[str]:
+    """Say who wrote the tests of tasks that have none, and what that means."""
+    writer = run.manifest.config.get("test_writer")
+    tasks = sum(task.basis == "model-written" for task in run.manifest.tasks)
+    if not writer or not tasks:
+        return []
+    if run.manifest.config.get("bench", {}).get("test_writer_sees") == "script":
+        how = "for each script, seeing it: scripts of different models met different tests"
+    else:
+        how = "from the text alone, one suite for all models"
+    return [f"The tests of {tasks} tasks were written by the model {writer['name']}, {how}."]
 
 
 def _mixed_levels(by_model: Sequence[Group]) -> list[str]:

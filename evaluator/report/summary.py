@@ -74,22 +74,27 @@ def write_reports(run: RunData, folder: Path) -> list[Path]:
         OSError: the folder cannot be made or written.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    if run.manifest.track == "suites":
+        from evaluator.report.writers_page import writers_reports  # noqa: PLC0415 - few runs need it
+
+        return [write_file(folder / name, text.encode()) for name, text in writers_reports(run).items()]
     texts = {
         "summary.json": (json.dumps(summarise(run), indent=1, sort_keys=True) + "\n").encode(),
         "report.md": markdown_report(run).encode(),
         "report.html": html_report(run).encode(),
         "junit.xml": junit_report(run),
     }
-    return [_write(folder / name, content) for name, content in texts.items()]
+    return [write_file(folder / name, content) for name, content in texts.items()]
 
 
 def write_summary(ledger: Ledger, folder: Path) -> Path:
     """Write summary.json alone."""
     text = json.dumps(summarise(ledger), indent=1, sort_keys=True) + "\n"
-    return _write(folder / "summary.json", text.encode())
+    return write_file(folder / "summary.json", text.encode())
 
 
-def _write(path: Path, content: bytes) -> Path:
+def write_file(path: Path, content: bytes) -> Path:
+    """Replace a file in one step."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     temporary = Path(name)
     try:

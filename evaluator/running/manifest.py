@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from evaluator.jobs import PARTS, JobMaker, basis
+from evaluator.keys import text_sha256
 from evaluator.running.plan import Plan
 from evaluator.runs.journal import now
 from evaluator.runs.records import Manifest, TaskEntry
@@ -78,6 +79,7 @@ def task_entry(task: Task, jobs: JobMaker) -> TaskEntry:
         tags=task.tags,
         difficulty=task.difficulty or "",
         level=jobs.deciding_level(task),
+        tests_sha256=text_sha256(task.tests) if task.tests_by and task.tests else "",
     )
 
 
@@ -101,12 +103,17 @@ def redact(config: dict[str, Any]) -> dict[str, Any]:
     """Take the credentials out of the servers' addresses: the only secrets that a configuration can hold."""
     models = [{**model, "base_url": _redact_url(model["base_url"])} for model in config["models"]]
     repair = config["repair"]
-    if isinstance(repair["model"], dict):
-        repair = {
-            **repair,
-            "model": {**repair["model"], "base_url": _redact_url(repair["model"]["base_url"])},
-        }
-    return {**config, "models": models, "repair": repair}
+    return {
+        **config,
+        "models": models,
+        "repair": {**repair, "model": _redacted(repair["model"])},
+        "test_writer": _redacted(config.get("test_writer")),
+    }
+
+
+def _redacted(model: Any) -> Any:
+    """Redact a model's section; a mere name, or none, has no address."""
+    return {**model, "base_url": _redact_url(model["base_url"])} if isinstance(model, dict) else model
 
 
 def _redact_url(text: str) -> str:

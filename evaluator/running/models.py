@@ -7,6 +7,7 @@ from evaluator.config import Config, ModelSection, api_key
 from evaluator.errors import UsageProblem
 from evaluator.running.plan import Plan, make_plan
 from evaluator.servers.find import (
+    BENCH,
     ModelSpec,
     ServerModels,
     choose,
@@ -23,11 +24,12 @@ DEMO_CONCURRENCY = 4
 
 
 def named_models(
-    config: Config, specs: Sequence[str], api_key_env: str | None = None
+    config: Config, specs: Sequence[str], api_key_env: str | None = None, *, flag: str = "--model"
 ) -> tuple[ModelSection, ...]:
     """Give the models of the configuration, or those that the command line names instead.
 
     A name without an address is looked up in the configuration, then on the servers of this machine.
+    `flag` is how the command line names them.
 
     Raises:
         UsageProblem: a name is on no server, or on several.
@@ -35,7 +37,7 @@ def named_models(
     if not specs:
         update = {"api_key_env": api_key_env} if api_key_env else {}
         return tuple(model.model_copy(update=update) for model in config.models)
-    return tuple(_named(parse_model_spec(text), config, api_key_env) for text in specs)
+    return tuple(_named(parse_model_spec(text), config, api_key_env, flag) for text in specs)
 
 
 def repairing_model(config: Config) -> ModelSection | None:
@@ -45,16 +47,18 @@ def repairing_model(config: Config) -> ModelSection | None:
         UsageProblem: its name is on no server, or on several.
     """
     named = config.repair.model
-    return _named(parse_model_spec(named), config, None) if isinstance(named, str) else named
+    if not isinstance(named, str):
+        return named
+    return _named(parse_model_spec(named), config, None, flag="--repair-model")
 
 
-def loaded_model() -> tuple[ModelSection, ...]:
+def loaded_model(command: str = BENCH) -> tuple[ModelSection, ...]:
     """Give the one chat model that is loaded on this machine, if there is just one; nothing if there is none.
 
     Raises:
         ModelChoice: several are loaded; lists the command for each.
     """
-    chosen = choose(discover())
+    chosen = choose(discover(), command)
     if chosen is None:
         return ()
     server, model = chosen
@@ -112,7 +116,8 @@ def recorded_models(plan: Plan) -> frozenset[str]:
         ConfigProblem: the key that a model's section names is not in the environment.
     """
     recorded = set()
-    for model in (*plan.models, *([plan.repairer] if plan.repairer else [])):
+    others = [other for other in (plan.repairer, plan.test_writer) if other]
+    for model in (*plan.models, *others):
         try:
             trust_env = plan.config.server.trust_env
             server = list_models(model.section.base_url, api_key(model.section), trust_env=trust_env)
@@ -123,33 +128,33 @@ def recorded_models(plan: Plan) -> frozenset[str]:
     return frozenset(recorded)
 
 
-def _named(spec: ModelSpec, config: Config, api_key_env: str | None) -> ModelSection:
+def _named(spec: ModelSpec, config: Config, api_key_env: str | None, flag: str) -> ModelSection:
     known = [model for model in config.models if model.name == spec.name]
     if spec.base_url is not None:
         # Key and parameters belong to an address: nothing of another server's section is sent there.
         place = display_url(spec.base_url)
         known = [model for model in known if display_url(normalise_base_url(model.base_url)) == place]
     if len(known) > 1:
-        raise UsageProblem(_which(spec.name, [display_url(model.base_url) for model in known]))
-    url = spec.base_url or (known[0].base_url if known else _server_of(spec.name).base_url)
+        raise UsageProblem(_which(spec.name, [display_url(model.base_url) for model in known], flag))
+    url = spec.base_url or (known[0].base_url if known else _server_of(spec.name, flag).base_url)
     section = known[0] if known else ModelSection(name=spec.name, base_url=url)
     return section.model_copy(update={"base_url": url, "api_key_env": api_key_env or section.api_key_env})
 
 
-def _which(name: str, places: Sequence[str]) -> str:
-    commands = "\n".join(f"  --model '{name}@{place}'" for place in places)
+def _which(name: str, places: Sequence[str], flag: str) -> str:
+    commands = "\n".join(f"  {flag} '{name}@{place}'" for place in places)
     return f"model {name!r} is on several servers. Say which one:\n{commands}"
 
 
-def _server_of(name: str) -> ServerModels:
+def _server_of(name: str, flag: str) -> ServerModels:
     servers = discover()
     having = [server for server in servers if any(model.id == name for model in server.models)]
     if len(having) == 1:
         return having[0]
     if having:
-        raise UsageProblem(_which(name, [server.shown for server in having]))
+        raise UsageProblem(_which(name, [server.shown for server in having], flag))
     answered = ", ".join(server.shown for server in servers) or "none"
     raise UsageProblem(
         f"model {name!r} is on no server of this machine (answered: {answered}). "
-        f"Name its server: --model '{name}@http://HOST:PORT/v1'"
+        f"Name its server: {flag} '{name}@http://HOST:PORT/v1'"
     )

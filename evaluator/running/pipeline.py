@@ -2,10 +2,11 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -16,15 +17,28 @@ from evaluator.running.control import budget_of, run_control
 from evaluator.running.plan import Plan, PlannedModel
 from evaluator.running.progress import Watcher
 from evaluator.running.rechecks import recheck
-from evaluator.running.sample import Cleaning, Repairer, SampleSpec, Tools, fingerprint, run_sample
+from evaluator.running.sample import Repairer, SampleSpec, Tools, fingerprint, run_sample
 from evaluator.running.scheduler import Lane, Outcome, Scheduler
+from evaluator.running.test_writer import TestWriter, wanting, with_tests_of_scripts, with_tests_of_tasks
 from evaluator.running.turns import Turns
-from evaluator.runs.journal import Journal, load_run, now, read_attempts, read_completions, read_manifest
+from evaluator.runs.journal import (
+    Journal,
+    load_run,
+    now,
+    read_attempts,
+    read_completions,
+    read_manifest,
+    read_suites,
+)
 from evaluator.runs.records import AttemptRecord, Manifest
 from evaluator.runs.remember import Known, RememberingLLM, RememberingSandbox
 from evaluator.runs.rundata import RunData, trajectories
+from evaluator.suites.writing import SuiteCleaning, WriterTools
 from repair.llm import LLM
 from sandbox.backend import Sandbox
+
+if TYPE_CHECKING:
+    from prompts.tasks import Task
 
 _GAVE_UP = "gave up on model"
 
@@ -34,7 +48,7 @@ class Parts:
     """The real parts of a run, open and ready."""
 
     sandbox: Sandbox
-    cleaner: Cleaning
+    cleaner: SuiteCleaning
     jobs: JobMaker
     slots: int
     recorded: frozenset[str] = frozenset()
@@ -85,8 +99,10 @@ def run_plan(
     """
     with ExitStack() as stack:
         journal = stack.enter_context(Journal(folder))
-        manifest = _settle_manifest(journal, manifest, folder)
+        manifest = settle_manifest(journal, manifest, folder)
         runner = _Runner(plan, folder, journal, parts, watcher, stop)
+        if plan.test_writer is not None and wanting(plan):
+            plan, manifest = runner.have_tests_written(plan.test_writer, manifest, stack)
         lanes = [runner.open_lane(model, stack) for model in plan.models]
         scheduler = Scheduler(
             runner.run_one,
@@ -100,11 +116,11 @@ def run_plan(
         while not stop.is_set() and (due := runner.turns.next_lanes(lanes)):
             outcome = scheduler.run(due)
         if not outcome.interrupted:
-            journal.write_manifest(_ended(manifest, outcome))
+            journal.write_manifest(ended(manifest, outcome))
         return load_run(folder), outcome
 
 
-def _settle_manifest(journal: Journal, manifest: Manifest, folder: Path) -> Manifest:
+def settle_manifest(journal: Journal, manifest: Manifest, folder: Path) -> Manifest:
     """Write the manifest of a new run; on resume keep the one that is there."""
     if not (folder / "run.json").exists():
         journal.write_manifest(manifest)
@@ -124,7 +140,8 @@ def _settle_manifest(journal: Journal, manifest: Manifest, folder: Path) -> Mani
     return kept
 
 
-def _ended(manifest: Manifest, outcome: Outcome) -> Manifest:
+def ended(manifest: Manifest, outcome: Outcome) -> Manifest:
+    """Note that a run came to its end, and which models gave up."""
     dead = tuple(f"{_GAVE_UP} {label}: {why}" for label, why in sorted(outcome.dead_models.items()))
     # A model that gave up before a resume may have worked since.
     warnings = (*(text for text in manifest.warnings if not text.startswith(_GAVE_UP)), *dead)
@@ -152,7 +169,12 @@ class _Runner:
         )
         attempts = list(read_attempts(folder))
         self._known = Known(read_completions(folder), attempts)
-        self._written = _written(attempts)
+        self._suites = list(read_suites(folder))
+        for record in self._suites:
+            if record.key and record.main:
+                self._known.add_run(record.key, record.main)
+        self._written = written_attempts(attempts)
+        self._tested: Callable[[Task, str], Task] = lambda task, _code: task
         self._tools: dict[str, Tools] = {}
         self._told: set[tuple[object, ...]] = set()
         self._repairing: tuple[LLM, threading.BoundedSemaphore] | None = None
@@ -166,23 +188,60 @@ class _Runner:
         )
         self._log = structlog.get_logger(__name__)
 
-    def open_lane(self, model: PlannedModel, stack: ExitStack) -> Lane:
-        """Open a model's client and give its samples."""
+    def have_tests_written(
+        self, model: PlannedModel, manifest: Manifest, stack: ExitStack
+    ) -> tuple[Plan, Manifest]:
+        """Give tasks that have no tests those of the test writer, and write down what rests on them."""
+        config, jobs = self._plan.config, self._parts.jobs
+        by_script = config.bench.test_writer_sees == "script"
+        tools = WriterTools(
+            llm=self._open(model, stack),
+            sandbox=self._sandbox,
+            cleaner=self._parts.cleaner,
+            image=self._parts.sandbox.image(),
+            loop=replace(config.loop(), cleanup=False, keep_best=False),
+            sampling=config.first_sampling(model.section.extra_body),
+            suites=config.suites,
+            seed=config.sampling.seed,
+            profile=config.sandbox.profile,
+            aim="collects" if by_script else "fails",
+        )
+        writer = TestWriter(
+            model.entry,
+            tools,
+            self._journal,
+            {(record.call_key, record.suite_sha256) for record in self._suites},
+        )
+        if by_script:
+            self._tested = writer.for_script
+            self._plan, manifest = with_tests_of_scripts(self._plan, manifest, model.entry.label, jobs)
+        else:
+            threads = model.section.concurrency
+            self._plan, manifest = with_tests_of_tasks(self._plan, manifest, writer, jobs, threads)
+        self._journal.write_manifest(manifest)
+        return self._plan, manifest
+
+    def _open(
+        self, model: PlannedModel, stack: ExitStack, its_turn: Callable[[], bool] = lambda: True
+    ) -> RememberingLLM:
         recorded = model.entry.label in self._parts.recorded
         client, opened = open_client(model, self._plan, self._stop, recorded=recorded)
         stack.enter_context(opened)
+        return RememberingLLM(
+            client,
+            model.entry,
+            self._journal,
+            self._known,
+            slots=threading.BoundedSemaphore(model.section.concurrency),
+            stop=self._stop,
+            its_turn=its_turn,
+        )
+
+    def open_lane(self, model: PlannedModel, stack: ExitStack) -> Lane[SampleSpec]:
+        """Open a model's client and give its samples."""
         config = self._plan.config
-        concurrency = model.section.concurrency
         self._tools[model.entry.label] = Tools(
-            llm=RememberingLLM(
-                client,
-                model.entry,
-                self._journal,
-                self._known,
-                slots=threading.BoundedSemaphore(concurrency),
-                stop=self._stop,
-                its_turn=lambda: self.turns.lets_measured(model),
-            ),
+            llm=self._open(model, stack, its_turn=lambda: self.turns.lets_measured(model)),
             repairer=self._repairer(model, stack),
             sandbox=self._sandbox,
             cleaner=self._parts.cleaner,
@@ -193,13 +252,14 @@ class _Runner:
             holdout_always=config.bench.holdout == "always",
             flake_checks=self._plan.flake_checks,
             seed=config.sampling.seed,
+            tested=self._tested,
         )
         return Lane(
             server=model.entry.server,
             model=model.entry.label,
             specs=self._plan.specs(model),
             # Enough to keep the model's slots busy while scripts run.
-            workers=concurrency + self._parts.slots,
+            workers=model.section.concurrency + self._parts.slots,
         )
 
     def _repairer(self, model: PlannedModel, stack: ExitStack) -> Repairer | None:
@@ -268,7 +328,9 @@ class _Runner:
         )
 
 
-def _written(attempts: Sequence[AttemptRecord]) -> dict[tuple[object, ...], dict[int, tuple[object, ...]]]:
+def written_attempts(
+    attempts: Sequence[AttemptRecord],
+) -> dict[tuple[object, ...], dict[int, tuple[object, ...]]]:
     """What the journal already says, by sample and call; failures of ours do not count as said."""
     return {
         trajectory.first.sample_key: {

@@ -49,6 +49,8 @@ class Plan:
     """What is drawn; empty: every model on every task and template."""
     replayed: str = ""
     """File of recorded histories that the replies come from."""
+    test_writer: PlannedModel | None = None
+    """Writes tests for tasks that have none."""
 
     @property
     def samples(self) -> int:
@@ -136,8 +138,11 @@ def make_plan(
         config=config,
         tasks=tuple(tasks[: bench.limit]),
         templates=templates,
-        models=_planned(models, server_id),
+        models=planned_models(models, server_id),
         repairer=_repairer(config),
+        test_writer=next(
+            iter(planned_models([writer] if (writer := config.test_writer) else [], None)), None
+        ),
         recorded_demo=recorded_demo,
     )
 
@@ -165,7 +170,12 @@ def check_same(plan: Plan, manifest: Manifest) -> None:
         )
 
 
-def _planned(models: Sequence[ModelSection], server_id: str | None) -> tuple[PlannedModel, ...]:
+def planned_models(models: Sequence[ModelSection], server_id: str | None) -> tuple[PlannedModel, ...]:
+    """Give each model its label and its server's identity.
+
+    Raises:
+        UsageProblem: a model is named twice.
+    """
     shared = Counter(model.name for model in models)
     planned = []
     for model in models:
@@ -185,7 +195,7 @@ def _repairer(config: Config) -> PlannedModel | None:
         return None
     if isinstance(section, str):
         raise UsageProblem(f"the repairing model {section!r} has not been looked up")
-    (found,) = _planned((section,), None)
+    (found,) = planned_models((section,), None)
     return found
 
 

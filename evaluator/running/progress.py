@@ -10,10 +10,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from evaluator.running.sample import SampleSpec
 from evaluator.runs.records import AttemptRecord
 
 _QUIET_EVERY_S = 10.0
+
+
+class Named(Protocol):
+    """A sample, as far as progress cares."""
+
+    @property
+    def name(self) -> str: ...
 
 
 class Watcher(Protocol):
@@ -23,7 +29,7 @@ class Watcher(Protocol):
         """One attempt has its verdict."""
         ...
 
-    def sample(self, spec: SampleSpec, last: AttemptRecord, seconds: float) -> None:
+    def sample(self, spec: Named, last: AttemptRecord, seconds: float) -> None:
         """One sample is done."""
         ...
 
@@ -35,8 +41,11 @@ class Watcher(Protocol):
 class LiveProgress:
     """A bar with tallies on a terminal, a plain line now and then elsewhere."""
 
-    def __init__(self, console: Console, total: int, *, note: str = "") -> None:
+    def __init__(
+        self, console: Console, total: int, *, note: str = "", unit: str = "samples", good: str = "solved"
+    ) -> None:
         self._console, self._total, self._note = console, total, note
+        self._unit, self._good = unit, good
         self._lock = threading.Lock()
         self._tally: Counter[str] = Counter()
         self._verdicts: Counter[str] = Counter()
@@ -53,7 +62,7 @@ class LiveProgress:
             disable=not console.is_terminal,
             transient=True,
         )
-        self._task = self._bar.add_task("samples", total=total, tally=Text())
+        self._task = self._bar.add_task(unit, total=total, tally=Text())
 
     def __enter__(self) -> Self:
         if self._note:
@@ -72,12 +81,12 @@ class LiveProgress:
             self._verdicts[record.verdict] += 1
             self._show(advance=0)
 
-    def sample(self, spec: SampleSpec, last: AttemptRecord, seconds: float) -> None:
+    def sample(self, spec: Named, last: AttemptRecord, seconds: float) -> None:
         """Count a finished sample by its last verdict."""
         with self._lock:
             self._done += 1
-            self._tally["solved" if last.success else "unscored" if last.unscored else "failed"] += 1
-            self._slowest = max(self._slowest, (seconds, spec.task.task_id))
+            self._tally[self._good if last.success else "unscored" if last.unscored else "failed"] += 1
+            self._slowest = max(self._slowest, (seconds, spec.name))
             self._show(advance=1)
             self._plain_line()
 
@@ -89,7 +98,7 @@ class LiveProgress:
         self._bar.update(self._task, advance=advance, tally=Text(self._tallies()))
 
     def _tallies(self) -> str:
-        counts = ", ".join(f"{self._tally[name]} {name}" for name in ("solved", "failed", "unscored"))
+        counts = ", ".join(f"{self._tally[name]} {name}" for name in (self._good, "failed", "unscored"))
         slowest = f", slowest {self._slowest[1]} {self._slowest[0]:.0f} s" if self._slowest[1] else ""
         return f"{counts}, {self._verdicts.total()} attempts{slowest}"
 
@@ -97,5 +106,5 @@ class LiveProgress:
         due = time.monotonic() - self._said >= _QUIET_EVERY_S
         if not self._console.is_terminal and (due or self._done == self._total):
             self._said = time.monotonic()
-            line = f"{self._done}/{self._total} samples: {self._tallies()}"
+            line = f"{self._done}/{self._total} {self._unit}: {self._tallies()}"
             self._console.print(Text(line), soft_wrap=True)

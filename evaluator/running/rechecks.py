@@ -35,7 +35,7 @@ def _once(
     for part in PARTS:
         if part == "holdout" and record.holdout_verdict is not RunVerdict.PASSED:
             return
-        job = tools.jobs.job(spec.task, code, part, repeat_no=repeat_no)
+        job = tools.jobs.job(tools.tested(spec.task, code), code, part, repeat_no=repeat_no)
         try:
             each = tools.sandbox.again(job, part, repeat_no)
         except SandboxError:

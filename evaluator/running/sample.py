@@ -1,6 +1,6 @@
 """One sample: the repair loop over real parts, the holdout beside it, one journal line per attempt."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, Protocol
 
@@ -66,6 +66,11 @@ class SampleSpec:
     sample: int
     arm: Arm = Arm.REPAIR
 
+    @property
+    def name(self) -> str:
+        """What progress calls it."""
+        return self.task.task_id
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
@@ -84,6 +89,8 @@ class Tools:
     seed: int = 0
     repairer: "Repairer | None" = None
     """Who is asked for repairs, where that is another model."""
+    tested: Callable[[Task, str], Task] = field(default=lambda task, _code: task)
+    """Gives the task with the tests for a script, where those are written script by script."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +185,9 @@ def stages(spec: SampleSpec, tools: Tools, notes: Notes, guard: Guard) -> Stages
         return script
 
     def run(code: str) -> RunResult:
-        result, notes.shown_key, known = tools.sandbox.run(tools.jobs.job(spec.task, code))
+        result, notes.shown_key, known = tools.sandbox.run(
+            tools.jobs.job(tools.tested(spec.task, code), code)
+        )
         if known:
             notes.reused.append("shown")
         return result
@@ -222,17 +231,7 @@ def _record(attempt: Attempt, spec: SampleSpec, tools: Tools, notes: Notes) -> A
         reply_sha256=text_sha256(completion.text if completion else ""),
         basis=basis(spec.task),
         level=tools.jobs.deciding_level(spec.task),
-        script=ScriptRecord(
-            code=script.code,
-            sha256=script.sha256,
-            syntax_sha256=script.syntax_sha256,
-            outcome=script.outcome,
-            edits=script.edits,
-            raw_compiles=script.raw_compiles,
-            compiles=script.compiles,
-            reason=script.reason,
-            flags=script.flags,
-        ),
+        script=script_record(script),
         verdict=attempt.verdict,
         shown_key=notes.shown_key,
         shown=attempt.shown,
@@ -245,6 +244,21 @@ def _record(attempt: Attempt, spec: SampleSpec, tools: Tools, notes: Notes) -> A
         error=attempt.error,
         taken_back=attempt.taken_back,
         asked=notes.asked,
+    )
+
+
+def script_record(script: Script) -> ScriptRecord:
+    """Write down the code of an attempt."""
+    return ScriptRecord(
+        code=script.code,
+        sha256=script.sha256,
+        syntax_sha256=script.syntax_sha256,
+        outcome=script.outcome,
+        edits=script.edits,
+        raw_compiles=script.raw_compiles,
+        compiles=script.compiles,
+        reason=script.reason,
+        flags=script.flags,
     )
 
 

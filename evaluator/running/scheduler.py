@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar, cast
 
 from evaluator.errors import Stopped
-from evaluator.running.sample import SampleSpec
 from repair.errors import ServerFatal
 
 _TICK_S = 0.2
@@ -123,12 +122,12 @@ def _put(target: "queue.Queue[object]", item: object, over: threading.Event) -> 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lane:
+class Lane(Generic[_Item]):
     """The samples of one model, and how many of them are under way at a time."""
 
     server: str
     model: str
-    specs: Sequence[SampleSpec]
+    specs: Sequence[_Item]
     workers: int
 
 
@@ -154,7 +153,7 @@ def _hold_back_interrupts(*, held: bool) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK if held else signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
-class Scheduler:
+class Scheduler(Generic[_Item]):
     """Runs every sample of every lane.
 
     Lanes of one server follow each other, because a local server holds one model at a time; lanes of
@@ -163,7 +162,7 @@ class Scheduler:
 
     def __init__(
         self,
-        run_one: Callable[[SampleSpec], None],
+        run_one: Callable[[_Item], None],
         stop: threading.Event,
         *,
         parallel_models: bool = False,
@@ -175,7 +174,7 @@ class Scheduler:
         self._fatal: BaseException | None = None
         self._outcome = Outcome()
 
-    def run(self, lanes: Sequence[Lane]) -> Outcome:
+    def run(self, lanes: Sequence[Lane[_Item]]) -> Outcome:
         """Run until everything is done, the stop event is set, or something of ours breaks.
 
         The first KeyboardInterrupt sets the stop event: what is under way is finished, nothing new begins.
@@ -193,13 +192,13 @@ class Scheduler:
             raise self._fatal
         return self._outcome
 
-    def _groups(self, lanes: Sequence[Lane]) -> dict[str, list[Lane]]:
-        groups: dict[str, list[Lane]] = {}
+    def _groups(self, lanes: Sequence[Lane[_Item]]) -> dict[str, list[Lane[_Item]]]:
+        groups: dict[str, list[Lane[_Item]]] = {}
         for lane in lanes:
             groups.setdefault(lane.model if self._parallel else lane.server, []).append(lane)
         return groups
 
-    def _run_all(self, lanes: Sequence[Lane], over: threading.Event) -> None:
+    def _run_all(self, lanes: Sequence[Lane[_Item]], over: threading.Event) -> None:
         # It has inherited this, and children of its threads would.
         _hold_back_interrupts(held=False)
         threads = [
@@ -225,7 +224,7 @@ class Scheduler:
             else:
                 return
 
-    def _run_group(self, lanes: Sequence[Lane]) -> None:
+    def _run_group(self, lanes: Sequence[Lane[_Item]]) -> None:
         for lane in lanes:
             waiting = deque(lane.specs)
             workers = [
@@ -236,7 +235,7 @@ class Scheduler:
             ]
             _start_and_join(workers)
 
-    def _work(self, lane: Lane, waiting: deque[SampleSpec]) -> None:
+    def _work(self, lane: Lane[_Item], waiting: deque[_Item]) -> None:
         while not self._stop.is_set():
             try:
                 spec = waiting.popleft()

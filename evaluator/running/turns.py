@@ -39,7 +39,7 @@ class Turns:
         with self._lock:
             self._waiting.append(spec)
 
-    def next_lanes(self, lanes: Sequence[Lane]) -> list[Lane]:
+    def next_lanes(self, lanes: Sequence[Lane[SampleSpec]]) -> list[Lane[SampleSpec]]:
         """Begin the next turn, and give what waits for it; nothing where all is done."""
         with self._lock:
             waiting, self._waiting = self._waiting, []

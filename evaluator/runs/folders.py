@@ -1,8 +1,9 @@
-"""Where runs are."""
+"""Where runs are, and what is in them."""
 
 from pathlib import Path
 
 from evaluator.errors import UsageProblem
+from evaluator.runs.records import Manifest
 
 RUNS = "runs"
 """Where runs go, unless told otherwise."""
@@ -24,3 +25,13 @@ def run_folder(run: str, runs_dir: Path | None = None) -> Path:
         if (folder / "run.json").is_file():
             return folder
     raise UsageProblem(f"no run {run!r}: neither {root / run} nor {run} is a run folder")
+
+
+def refuse_suites(manifest: Manifest, instead: str) -> None:
+    """Make sure that a run is about scripts.
+
+    Raises:
+        UsageProblem: its models wrote test suites; says what to do instead.
+    """
+    if manifest.track == "suites":
+        raise UsageProblem(f"run {manifest.run_id} has test suites, not scripts; {instead}")

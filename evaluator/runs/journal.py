@@ -22,14 +22,18 @@ from evaluator.runs.records import (
     AttemptRecord,
     CompletionRecord,
     Manifest,
+    SuiteRecord,
 )
 from evaluator.runs.rundata import RunData, trajectories
 
 COMPLETIONS = "completions.jsonl"
 ATTEMPTS = "attempts.jsonl"
+SUITES = "suites.jsonl"
+"""There in runs whose models write test suites."""
 MANIFEST = "run.json"
 
-_R = TypeVar("_R", CompletionRecord, AttemptRecord)
+_R = TypeVar("_R", CompletionRecord, AttemptRecord, SuiteRecord)
+_FILES = {"completion": COMPLETIONS, "attempt": ATTEMPTS, "suite": SUITES}
 _sync = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
 
 
@@ -66,16 +70,18 @@ class Journal:
         with self._lock, _translated(self.folder):
             write_atomically(self.folder / MANIFEST, manifest.model_dump_json(indent=1) + "\n")
 
-    def append(self, record: CompletionRecord | AttemptRecord) -> None:
+    def append(self, record: CompletionRecord | AttemptRecord | SuiteRecord) -> None:
         """Write one record and return when it is on disk.
 
         Raises:
             Stopped: the journal is closed.
         """
-        name = COMPLETIONS if isinstance(record, CompletionRecord) else ATTEMPTS
+        name = _FILES[record.type]
         with self._lock, _translated(self.folder):
             if not self._files:
                 raise Stopped
+            if name not in self._files:
+                self._files[name] = open_append(self.folder / name)
             stored = _shelve(record.model_dump(mode="json"), self.folder / "artifacts")
             line = json.dumps(stored, ensure_ascii=True, separators=(",", ":")) + "\n"
             append_line(self._files[name], line.encode())
@@ -134,12 +140,19 @@ def read_attempts(folder: Path) -> Iterator[AttemptRecord]:
         yield _validated(AttemptRecord, raw, folder / ATTEMPTS, number)
 
 
+def read_suites(folder: Path) -> Iterator[SuiteRecord]:
+    """Read every whole line of suites.jsonl."""
+    for number, raw in _lines(folder, SUITES):
+        yield _validated(SuiteRecord, raw, folder / SUITES, number)
+
+
 def load_run(folder: Path) -> RunData:
     """Read a run back: the manifest, the attempts that count, the replies."""
     return RunData(
         manifest=read_manifest(folder),
         trajectories=trajectories(read_attempts(folder)),
         completions={record.key: record for record in read_completions(folder)},
+        suites=tuple({record.call_key: record for record in read_suites(folder)}.values()),
     )
 
 

@@ -181,6 +181,58 @@ class AttemptRecord(_CallRecord):
         return self.holdout_verdict is RunVerdict.PASSED if self.has_holdout else True
 
 
+class SiblingRecord(BaseModel):
+    """What a suite made of another script for the same task."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    right: bool
+    signature: str = ""
+    """Which tests that script fails; wrong ones with equal signatures count once."""
+    result: RunResult
+
+
+class SuiteRecord(_CallRecord):
+    """All runs of one test suite that a model wrote: the facts from which its score follows."""
+
+    type: Literal["suite"] = "suite"
+    key: str
+    """Content key: see `evaluator.suites.writing.suite_key`."""
+    suite_sha256: str
+    code: BigText | None = None
+    """The suite, where no attempt has it: written for `bench`."""
+    main: RunResult | None = None
+    """None where a failure of ours left nothing."""
+    other_seeds: tuple[RunResult, ...] = ()
+    siblings: tuple[SiblingRecord, ...] = ()
+    reused: bool = False
+    error: str = ""
+    """What failed, where it is a failure of ours."""
+
+
+class SubjectEntry(BaseModel):
+    """A script that suites are written for; the manifest's entry of the same `task_id` has its family."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    task_id: str
+    """Its own id: that of its task, with a mark of the script where one task has several."""
+    of_task: str = ""
+    """The task that it solves, if there is one."""
+    code: str
+    sha256: str
+    prompt: str = ""
+    """What the writer was told about it besides."""
+    authors: tuple[str, ...] = ()
+    """Who wrote it: models of the run that it was taken from, `reference` or `file`."""
+    right: bool = True
+    """Whether it is a right solution, as far as is known."""
+    right_others: int = 0
+    """Other right scripts that its suites are tried on."""
+    wrong_others: int = 0
+
+
 class TaskEntry(BaseModel):
     """What the manifest keeps of a task."""
 
@@ -196,6 +248,8 @@ class TaskEntry(BaseModel):
     difficulty: str = ""
     level: Level | None = None
     """Level at which the tests that decide are graded; None in runs of before it was written down."""
+    tests_sha256: str = ""
+    """Hash of the tests, where a model wrote them for the whole task."""
 
 
 class ModelEntry(BaseModel):
@@ -257,6 +311,12 @@ class Manifest(_Stored):
     warnings: tuple[str, ...] = ()
     invalid: tuple[str, ...] = ()
     """Why the run proves nothing, if it does not: controls that failed."""
+    track: Literal["scripts", "suites"] = "scripts"
+    """What the models were asked to write."""
+    subjects: tuple[SubjectEntry, ...] = ()
+    """The scripts under test, where suites were asked for."""
+    baselines: tuple[str, ...] = ()
+    """Labels among the models of writers that are no models."""
 
     def planned(self) -> Iterator[tuple[str, str, str, int]]:
         """Yield every planned draw: model, task, template, sample."""
@@ -271,6 +331,7 @@ def json_schema() -> dict[str, Any]:
     models: dict[str, type[BaseModel]] = {
         "completion": CompletionRecord,
         "attempt": AttemptRecord,
+        "suite": SuiteRecord,
         "manifest": Manifest,
     }
     definitions: dict[str, Any] = {}

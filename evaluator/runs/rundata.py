@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from evaluator.runs.records import AttemptRecord, CompletionRecord, Manifest
+from evaluator.runs.records import AttemptRecord, CompletionRecord, Manifest, SuiteRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +37,8 @@ class RunData:
     trajectories: tuple[Trajectory, ...]
     completions: Mapping[str, CompletionRecord]
     """By completion key."""
+    suites: tuple[SuiteRecord, ...] = ()
+    """The scored suites, where the models wrote suites; of two lines for one call the later counts."""
     derived: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """What was worked out of the above once (see `evaluator.statistics.ledger.ledger_of`)."""
 

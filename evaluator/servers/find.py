@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
 from evaluator.errors import UsageProblem
 from evaluator.safe_text import one_line
@@ -72,17 +73,20 @@ def discover(
         return tuple(server for server in found if server is not None)
 
 
-def choose(servers: Sequence[ServerModels]) -> tuple[ServerModels, ModelInfo] | None:
+BENCH: Final = "mendbench bench --model"
+
+
+def choose(servers: Sequence[ServerModels], command: str = BENCH) -> tuple[ServerModels, ModelInfo] | None:
     """Find the one loaded chat model; None if there is none.
 
-    A model counts as loaded unless its server says that it is not.
+    A model counts as loaded unless its server says that it is not. `command` is what a model's name follows.
 
     Raises:
         ModelChoice: there are several; the message has the command for each.
     """
     loaded = [(s, m) for s in servers for m in s.models if m.chat and m.loaded is not False]
     if len(loaded) > 1:
-        lines = [f"  {bench_command(server, model)}" for server, model in loaded[:_MAX_LISTED]]
+        lines = [f"  {bench_command(server, model, command)}" for server, model in loaded[:_MAX_LISTED]]
         lines += (
             [f"  … {len(loaded) - _MAX_LISTED} more: mendbench models"] if len(loaded) > _MAX_LISTED else []
         )
@@ -91,9 +95,9 @@ def choose(servers: Sequence[ServerModels]) -> tuple[ServerModels, ModelInfo] | 
     return loaded[0] if loaded else None
 
 
-def bench_command(server: ServerModels, model: ModelInfo) -> str:
+def bench_command(server: ServerModels, model: ModelInfo, command: str = BENCH) -> str:
     """Give the command that runs the bench with this model, to be copied into a shell."""
-    return f"mendbench bench --model {shlex.quote(one_line(f'{model.id}@{server.shown}'))}"
+    return f"{command} {shlex.quote(one_line(f'{model.id}@{server.shown}'))}"
 
 
 def _probe(url: str, timeout_s: float) -> ServerModels | None:

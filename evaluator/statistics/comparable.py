@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 from evaluator.errors import UsageProblem
-from evaluator.runs.records import Manifest
+from evaluator.runs.records import Manifest, TaskEntry
 
 ASPECTS: Final = ("tasks", "limits", "image", "policy", "templates")
 """What must be the same, unless a comparison is about it."""
@@ -69,10 +69,20 @@ def _tasks(a: Manifest, b: Manifest) -> Iterator[str]:
         return
     changed = [name for name in common if one[name].sha256 != other[name].sha256]
     regraded = [name for name in common if one[name].level != other[name].level]
+    written = [name for name in common if not _same_tests(one[name], other[name])]
+    if written:
+        yield f"{len(written)} were judged by different tests that models wrote ({_some(written)})"
     if changed:
         yield f"{len(changed)} changed between the runs ({_some(changed)})"
     if regraded:
         yield f"{len(regraded)} are graded at another level ({_some(regraded)})"
+
+
+def _same_tests(one: TaskEntry, other: TaskEntry) -> bool:
+    if "model-written" not in {one.basis, other.basis}:
+        return True
+    # Without a hash each script had tests of its own.
+    return bool(one.tests_sha256) and one.tests_sha256 == other.tests_sha256
 
 
 def only_in_one(a: Manifest, b: Manifest) -> list[str]:

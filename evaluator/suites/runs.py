@@ -2,11 +2,11 @@
 
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from evaluator.suites.outcome import SuiteOutcome, outcome_of
 from evaluator.suites.score import Sibling
-from sandbox.suite import QUICK, SuitePlan
+from sandbox.suite import SuitePlan
 from sandbox.types import Job, Level, Limits, RunResult
 
 LIMITS = Limits(wall_s=900.0, cpu_s=240.0)
@@ -58,12 +58,12 @@ def run_suite(
         profile: size of the container.
     """
     plan = plan or SuitePlan()
-    main = run(_job(script, tests, plan, hash_seed, profile))
+    main = run(suite_job(script, tests, plan, hash_seed, profile))
     if outcome_of(main) not in _ENOUGH:
         return SuiteRuns(main=main, other_seeds=(), siblings=())
-    quick = replace(QUICK, plain_cpu_s=plan.plain_cpu_s, plain_wall_s=plan.plain_wall_s)
+    quick = plan.quick
     seeds = tuple(
-        run(_job(script, tests, quick, (hash_seed + number) % (1 << 32), profile))
+        run(suite_job(script, tests, quick, (hash_seed + number) % (1 << 32), profile))
         for number in range(1, hash_seeds)
     )
     siblings = tuple(
@@ -71,14 +71,15 @@ def run_suite(
             name=other.name,
             right=other.right,
             signature=other.signature,
-            result=run(_job(other.script, tests, quick, hash_seed, profile)),
+            result=run(suite_job(other.script, tests, quick, hash_seed, profile)),
         )
         for other in others
     )
     return SuiteRuns(main=main, other_seeds=seeds, siblings=siblings)
 
 
-def _job(script: str, tests: str, plan: SuitePlan, hash_seed: int, profile: str) -> Job:
+def suite_job(script: str, tests: str, plan: SuitePlan, hash_seed: int, profile: str) -> Job:
+    """Make the job that runs a suite on a script."""
     return Job(
         id=secrets.token_hex(16),
         script=script,

@@ -65,7 +65,8 @@ def _searched(text: str, reasoning: str, asked: Asked) -> Extraction:
     return search(
         text,
         reasoning=reasoning,
-        required=asked.required,
+        # The script's names tell which module tests mean, not which block is the tests: a copy has them, too.
+        required=asked.required if asked.kind == "script" else (),
         kind=asked.kind,
         oracle=Oracle(len(text)),
         prompt=asked.prompt,

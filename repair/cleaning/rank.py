@@ -95,10 +95,14 @@ def _tier(one: Candidate, wanted: Wanted) -> int:
 
 
 def _fit(one: Candidate, wanted: Wanted) -> int:
-    tests = sum(name.startswith(("test", "Test")) for name in one.facts.definitions)
+    tests = _tests_in(one)
     if wanted.kind == "tests":
         return int(tests > 0)
     return int(not tests or tests < len(one.facts.definitions))
+
+
+def _tests_in(one: Candidate) -> int:
+    return sum(name.startswith(("test", "Test")) for name in one.facts.definitions)
 
 
 def _loss(one: Candidate) -> int:
@@ -110,11 +114,14 @@ def _loss(one: Candidate) -> int:
 
 
 def joined(ranked: tuple[Candidate, ...], wanted: Wanted, oracle: Oracle) -> list[Candidate]:
-    """Put the best block together with those that define what it leaves free."""
+    """Put the best block together with those that define what it leaves free, and tests with more tests."""
     if len(ranked) < 2 or not ranked[0].facts.compiles:  # noqa: PLR2004 - two to join
         return []
     chosen, others = [ranked[0]], [one for one in ranked[1 : _MAX_JOINED + 1] if _joinable(one)]
-    if not any(
+    if wanted.kind == "tests":
+        chosen += _more_tests(ranked[0], others)
+        others = [one for one in others if one not in chosen]
+    if len(chosen) == 1 and not any(
         (_named(ranked[0]) | wanted.required) & one.facts.names - ranked[0].facts.names for one in others
     ):
         return []
@@ -126,6 +133,16 @@ def joined(ranked: tuple[Candidate, ...], wanted: Wanted, oracle: Oracle) -> lis
         others.remove(more)
         chosen.append(more)
     return [_merged(chosen, oracle)] if len(chosen) > 1 else []
+
+
+def _more_tests(best: Candidate, others: list[Candidate]) -> list[Candidate]:
+    """Further blocks of tests; one that defines anything again is another version, not another part."""
+    found, taken = [], best.facts.definitions
+    for one in others if _tests_in(best) else ():
+        if _tests_in(one) and not one.facts.definitions & taken:
+            found.append(one)
+            taken |= one.facts.definitions
+    return found
 
 
 def _named(one: Candidate) -> frozenset[str]:

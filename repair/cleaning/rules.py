@@ -124,7 +124,11 @@ RULES: Final[tuple[Rule, ...]] = (
     ),
     *_rules(
         Stage.JOIN,
-        ("joined_blocks", _L, "A block that defines what the chosen one leaves free is put beside it."),
+        (
+            "joined_blocks",
+            _L,
+            "A block that defines what the chosen one leaves free is put beside it; with tests, more tests.",
+        ),
     ),
     *_rules(
         Stage.INVENT,

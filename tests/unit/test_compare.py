@@ -166,6 +166,20 @@ def test_what_is_not_comparable_is_refused(make_builder: Any, aspect: str) -> No
     assert check_comparable(run.manifest, run.manifest) == []
 
 
+def test_tests_that_models_wrote_must_be_the_same(make_builder: Any) -> None:
+    """Other tests, or tests for each script alone, are no common ground."""
+    run = run_of(make_builder, {"m": [P]})
+    (task,) = run.manifest.tasks
+
+    def judged(by: str) -> Any:
+        return changed(run, tasks=(task.model_copy(update={"basis": "model-written", "tests_sha256": by}),))
+
+    for one, other in (("a", "b"), ("", ""), ("a", "")):
+        with pytest.raises(UsageProblem, match="different tests that models wrote"):
+            check_comparable(judged(one), judged(other))
+    assert check_comparable(judged("a"), judged("a")) == []
+
+
 def _fields(value: Any) -> dict[str, Any]:
     return {name: getattr(value, name) for name in value.__dataclass_fields__}
 
