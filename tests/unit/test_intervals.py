@@ -9,6 +9,7 @@ from scipy import stats
 
 from evaluator.statistics.intervals import (
     cells,
+    change_interval,
     correlation,
     difference_interval,
     effective_n,
@@ -299,3 +300,29 @@ def test_intervals_are_the_same_every_time() -> None:
     arguments = np.arange(1.0, 6.0), np.ones(5), np.arange(5)
 
     assert ratio_interval(*arguments) == ratio_interval(*arguments)
+
+
+def test_interval_of_changes_that_are_no_counts() -> None:
+    """It holds the mean, is never without width, and narrows with more scripts."""
+    few, many = (change_interval(np.zeros(count), np.arange(count)) for count in (5, 50))
+
+    assert few.low < many.low < 0 < many.high < few.high
+    assert change_interval(np.asarray([0.5]), np.asarray([0])).low == -1.0
+    lifted = change_interval(np.full(20, 0.9), np.arange(20))
+    assert lifted.low < 0.9 <= lifted.high <= 1.0
+
+
+@pytest.mark.parametrize("count", [10, 20, 50])
+@pytest.mark.parametrize("kind", ["half of them nil", "all by some", "a few by all"])
+def test_interval_of_changes_covers(count: int, kind: str) -> None:
+    """Paired differences of mutation scores: the true mean is within it at least as often as it says."""
+    rng = np.random.default_rng(count)
+    size, truth = (1_000, count), 0.1
+    changes = {
+        "half of them nil": np.where(rng.random(size) < 0.5, 0.0, rng.normal(2 * truth, 0.2, size)),
+        "all by some": rng.normal(truth, 0.15, size),
+        "a few by all": np.where(rng.random(size) < truth, 1.0, 0.0),
+    }[kind]
+    found = [change_interval(np.clip(row, -1, 1), np.arange(count)) for row in changes]
+
+    assert np.mean([each.low <= truth <= each.high for each in found]) >= 0.92
