@@ -199,8 +199,9 @@ def change_interval(values: Floats, family: Ints) -> Interval:
     """Interval for a mean of paired differences within -1 … 1 that are no counts, one per cell.
 
     Two families are added, one that gains and one that loses as much as any did, but at least three quarters:
-    an adjusted Wald interval, after Agresti & Min 2005 (pseudo-observations for matched pairs), with Student's t
-    over families. Cautious: at 20 scripts it is a third wider than it would have to be if no change is large.
+    an adjusted Wald interval, after Agresti & Min 2005 (pseudo-observations for matched pairs), with
+    Student's t over families. Cautious: at 20 scripts it is a third wider
+    than it would have to be if no change is large.
     """
     families = int(family.max()) + 1
     if families < _FEWEST_CLUSTERS:
