@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from repair.cleaning.extract import Extraction, search
 from repair.cleaning.imports import missing_imports, with_imports
 from repair.cleaning.notes import flags
-from repair.cleaning.oracle import Oracle, code_sha256
+from repair.cleaning.oracle import Oracle, code_sha256, quiet
 from repair.cleaning.rank import AnswerKind, Candidate
+from repair.cleaning.reasoning import reasoning_in
 from repair.cleaning.rules import edit
-from repair.cleaning.views import reasoning_in
 from repair.script import CleanOutcome, Script
 
 
@@ -41,7 +41,11 @@ def clean_reply(text: str, *, reasoning: str = "", asked: Asked | None = None, t
         asked: what was asked for.
         trees: whether libcst may be used on code that compiles.
     """
-    asked = asked or Asked()
+    with quiet():
+        return _cleaned(text, reasoning, asked or Asked(), trees=trees)
+
+
+def _cleaned(text: str, reasoning: str, asked: Asked, *, trees: bool) -> Script:
     found = _search(text, reasoning, asked)
     if not found.candidates:
         return Script(code=None, outcome=CleanOutcome.NO_CODE, reason=found.reason)

@@ -26,6 +26,11 @@ _CODE_LIKE = re.compile(
     r"|%{1,2}[A-Za-z]+\b|![A-Za-z]+ )"
 )
 _DEFINES = re.compile(r"^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)", re.MULTILINE)
+_SENTENCE = re.compile(
+    r"(?!(?:True|False|None)\b)[A-Z][a-z']*,? (?!(?:if|for|in|is|and|or|not)\b)[a-z']+"
+    r"(?:[,.:]? [\w'`]|[.:]?$)"
+)
+"""Two words in a row are no Python, and need no compiler to say so."""
 _PROSE_END = re.compile(r"[.:!?]\s*$")
 
 
@@ -100,6 +105,8 @@ def _kind(part: list[Line], oracle: Oracle) -> Kind:
     meaningful = [line for line in part if line.text.strip() and not line.text.startswith("#")]
     if not meaningful:
         return Kind.REMARK
+    if _SENTENCE.match(meaningful[0].text):
+        return Kind.PROSE
     facts = oracle.facts(join_lines(part))
     if facts.compiles:
         return Kind.CODE if facts.substance or _is_docstring(meaningful[0]) else Kind.PROSE
@@ -156,10 +163,10 @@ def _where(parts: Sequence[Chunk], kind: Kind) -> tuple[Span, ...]:
 
 def _stays(parts: Sequence[Chunk], number: int, solid: list[int]) -> bool:
     kind = parts[number].kind
-    if kind is Kind.REMARK:
-        leads = number + 1 in solid[:1]
-        return leads or solid[0] < number < solid[-1]
-    return kind is Kind.CODE
+    if kind is not Kind.REMARK or solid[0] < number < solid[-1]:
+        return kind is not Kind.PROSE and kind is not Kind.BROKEN
+    between = parts[number : solid[0]] if number < solid[0] else parts[solid[-1] + 1 : number + 1]
+    return all(part.kind is Kind.REMARK and not part.lines[0].text.startswith("##") for part in between)
 
 
 def _needs_dropped(kept: list[Line], broken: list[Chunk]) -> bool:

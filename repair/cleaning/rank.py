@@ -1,12 +1,13 @@
 """Which candidate is the answer, and which of its neighbours belong to it."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from repair.cleaning.fallback import attempted_names
 from repair.cleaning.lines import Span
-from repair.cleaning.oracle import Facts, Oracle, code_objects, free_names
+from repair.cleaning.oracle import Facts, Oracle, code_objects, free_names, imported_names
 from repair.cleaning.rules import edit
 from repair.cleaning.scan import Label
 from repair.script import Edit, EditClass
@@ -90,8 +91,29 @@ def _tier(one: Candidate, wanted: Wanted) -> int:
     if not required:
         return (40 if one.lossy else 60) if facts.definitions else 20
     if required <= facts.names:
+        if _imports(one, required) or _elided(one):
+            return 39
         return 40 if one.lossy else 60 - 10 * bool(required & facts.stubs)
     return 30 + min(len(required & facts.names), 9) if required & facts.names else 10
+
+
+def _imports(one: Candidate, required: frozenset[str]) -> bool:
+    """An example of use that imports what it should define."""
+    if required <= one.facts.definitions or one.facts.tree is None:
+        return False
+    return bool(required & imported_names(one.facts.tree) - one.facts.definitions)
+
+
+_ELISION = re.compile(
+    r"#\s*(?:\.{3}|\u2026)|#[^\n]*\b(?:rest of|existing|remaining|previous|same as before|unchanged)\b[^\n]*"
+    r"(?:\.{3}|\u2026|\bcode\b|\bsame\b|\bhere\b|\babove\b|\bbefore\b)",
+    re.IGNORECASE,
+)
+
+
+def _elided(one: Candidate) -> bool:
+    """Whether a comment stands for code that was left out: `# ... existing code ...`."""
+    return "#" in one.code and _ELISION.search(one.code) is not None
 
 
 def _fit(one: Candidate, wanted: Wanted) -> int:

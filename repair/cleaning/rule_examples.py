@@ -65,6 +65,22 @@ EXAMPLES: Final[Mapping[str, Example]] = {
     "repl_transcript": Example(
         reply=">>> def add(a, b):\n...     return a + b\n...\n>>> add(1, 2)\n3\n", code=f"{_ADD}\nadd(1, 2)\n"
     ),
+    "quote_marks": Example(reply=_indented(_ADD, "> "), code=_ADD),
+    "notebook_prompts": Example(
+        reply="In [1]: def add(a, b):\n   ...:     return a + b\n\nIn [2]: add(1, 2)\nOut[2]: 3\n",
+        code=f"{_ADD}\nadd(1, 2)\n",
+    ),
+    "patched_lines": Example(
+        reply="@@ -1,2 +1,2 @@\n def add(a, b):\n-    return a - b\n+    return a + b\n",
+        code=_ADD,
+    ),
+    "escaped_newlines": Example(reply=r"def add(a, b):\n    return a + b\n", code=_ADD),
+    "repeated_code": Example(reply=f"{_ADD}\n{_ADD}\ndef add(a, b", code=_ADD),
+    "inline_code": Example(
+        reply="Simply write `add = lambda a, b: a + b` and be done.",
+        code="add = lambda a, b: a + b\n",
+        required=("add",),
+    ),
     "line_numbers": Example(reply="1 def add(a, b):\n2     return a + b\n", code=_ADD),
     "added_lines": Example(
         reply="--- /dev/null\n+++ b/add.py\n@@ -0,0 +1,2 @@\n+def add(a, b):\n+    return a + b\n", code=_ADD

@@ -1,8 +1,7 @@
 """Finds fenced blocks, line by line, in Markdown as models write it.
 
 On well-formed CommonMark the blocks are those of a Markdown parser. Beyond that it understands
-fences that are glued to prose or code, unclosed ones, stray closers, fences nested in docstrings,
-and `[PYTHON]` or `<solution>` tags used as fences.
+fences that are glued to prose or code, unclosed ones, stray closers, fences nested in docstrings.
 """
 
 import re
@@ -28,18 +27,6 @@ _INLINE = re.compile(r"^[ \t]*(?P<mark>`{3,})(?P<info>\w*)[ \t]+(?P<code>[^`]+)(
 _CODE_AFTER_LABEL = re.compile(
     r"\s*(?P<label>python3?|py)[ \t]+(?=(?:def|class|import|from|async def|@)\b|@)", re.IGNORECASE
 )
-_TAG = re.compile(
-    r"[ \t]*(?P<open>\[PYTHON\]|\[CODE\]|\[TESTS?\]"
-    r"|<(?:pre>[ \t]*<code[^>]*|solution|answer|code|python|execute|pre|script|final_answer)>)(?P<rest>.*)$",
-    re.IGNORECASE,
-)
-_GLUED_TAG = re.compile(
-    r"[^`\"'<>\[\]#]{1,200}[ \t:](?P<open><(?:solution|answer|python|final_answer)>)(?P<rest>.*)$",
-    re.IGNORECASE,
-)
-_FOREIGN_TAGS = frozenset({"tests", "test", "execute"})
-
-
 _DIFFS = frozenset({"diff", "patch", "udiff"})
 
 
@@ -240,36 +227,3 @@ def _block(fence: _Fence, body: list[Line], last: int, *, closed: bool) -> Block
 def fenced_blocks(lines: Lines, compiles: Compiles) -> list[Block]:
     """Find the fenced blocks, in order. `compiles` is asked only where a closing fence is in doubt."""
     return list(_Scanner(lines, compiles).blocks())
-
-
-def tagged_blocks(lines: Lines) -> list[Block]:
-    """Find what stands between `[PYTHON]` and `[/PYTHON]`, `<solution>` and `</solution>`, and the like."""
-    blocks: list[Block] = []
-    at = 0
-    while at < len(lines):
-        text = lines[at].text
-        match = (_TAG.match(text) or _GLUED_TAG.match(text)) if "<" in text or "[" in text else None
-        if match is None:
-            at += 1
-            continue
-        blocks.append(_tagged(lines, at, match))
-        at = blocks[-1].last + 1
-    return blocks
-
-
-def _tagged(lines: Lines, at: int, match: re.Match[str]) -> Block:
-    names = re.findall(r"\w+", match["open"].split(" ")[0])
-    bracket = "[" in match["open"]
-    ends = [f"[/{name}]" if bracket else f"</{name}>" for name in names]
-    body: list[Line] = []
-    last, closed = len(lines) - 1, False
-    for number in range(at, len(lines)):
-        line = lines[number].drop(match.start("rest")) if number == at else lines[number]
-        found = [place for end in ends if (place := line.text.casefold().find(end.casefold())) >= 0]
-        body.append(line.keep(min(found)) if found else line)
-        if found:
-            last, closed = number, True
-            break
-    label = Label.FOREIGN if names[0].casefold() in _FOREIGN_TAGS else Label.PYTHON
-    kept = [line for line in body if line.text.strip() or line not in (body[0], body[-1])]
-    return Block(label=label, info=match["open"], lines=kept, first=at, last=last, closed=closed, tag=True)
