@@ -4,7 +4,7 @@ import html
 import re
 
 from repair.cleaning.lexer import pieces
-from repair.cleaning.typography import outside_strings
+from repair.cleaning.typography import outside_strings, typographic_characters
 
 _ENTITY = re.compile(r"&(?:lt|gt|amp|quot|apos|nbsp|#\d{2,4}|#x[0-9a-fA-F]{2,4});")
 _SURE_ENTITY = re.compile(r"&(?:lt|gt|amp|quot|apos);")
@@ -21,6 +21,8 @@ def html_escaped(text: str) -> str:
     bare = _without_markup(text)
     if not _ENTITY.search(bare):
         return bare
+    if not text.isascii() and not escaped_outside_strings(typographic_characters(bare)):
+        return bare  # in curly quotes, which are no strings yet
     if _unescaped_signs(bare):
         # Only the code was escaped: entities inside its strings are its own.
         return outside_strings(bare, html.unescape)
@@ -73,3 +75,9 @@ def escaped_newlines(text: str) -> str:
     if len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "\"'":
         bare = bare[1:-1]
     return _IN_STRING.sub(lambda match: _MEANS.get(match[1], match[1]), bare).rstrip("\n") + "\n"
+
+
+def is_escaped_comment(text: str) -> bool:
+    r"""Whether a single line begins as a comment, and has the lines below it as `\n` in itself."""
+    bare = text.strip()
+    return bare[:1] == "#" and "\\n" in bare and "\n" not in bare

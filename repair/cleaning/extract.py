@@ -11,12 +11,14 @@ from dataclasses import dataclass, replace
 
 from repair.cleaning import views
 from repair.cleaning.completion import open_prefix
+from repair.cleaning.data import in_data
 from repair.cleaning.lines import (
     Span,
     join_lines,
     split_lines,
     trim_blank,
 )
+from repair.cleaning.marks import notebook_prompts
 from repair.cleaning.mend import disguised, mend
 from repair.cleaning.oracle import Oracle
 from repair.cleaning.peel import peeled
@@ -64,6 +66,9 @@ def search(
     if whole is not None and not (prefix and not satisfies(whole, wanted)):
         raw_compiles = not whole.edits and wanted.required <= whole.facts.names
         return Extraction(candidates=(whole,), raw_compiles=raw_compiles)
+    sure = rank(_from_data_alone(reply, oracle), wanted)
+    if sure and satisfies(sure[0], wanted) and not prefix:
+        return Extraction(candidates=sure)
     view = _answer_view(reply, oracle)
     calm = _calmed(view)
     found = rank(candidates(view, wanted, oracle, sure_only=calm is not view), wanted)
@@ -81,7 +86,7 @@ def _whole_reply(reply: str, oracle: Oracle) -> Candidate | None:
     raw = oracle.facts(reply)
     if not raw.compiles or not raw.substance:
         return None
-    if _is_tagged(reply):
+    if _is_disguised(reply):
         return None
     mended = mend(reply, oracle) if disguised(reply) else None
     spans = ((0, len(reply)),)
@@ -90,9 +95,19 @@ def _whole_reply(reply: str, oracle: Oracle) -> Candidate | None:
     return Candidate(code=mended.text, facts=mended.facts, edits=mended.edits, spans=spans)
 
 
-def _is_tagged(reply: str) -> bool:
-    """`[BEGIN]` and `{code}` are Python, of a kind, and `#+BEGIN_SRC` is a comment."""
+def _from_data_alone(reply: str, oracle: Oracle) -> list[Candidate]:
+    """The whole reply is data: nothing in its strings is a tag or a turn."""
+    bare = reply.strip()
+    if bare[:1] not in {"{", "[", '"'} or bare[-1:] not in {"}", "]", '"'}:
+        return []
+    return list(in_data(trim_blank(split_lines(reply)), oracle))
+
+
+def _is_disguised(reply: str) -> bool:
+    """`[BEGIN]`, `{code}` and `In [1]: x` are Python, of a kind, and `#+BEGIN_SRC` is a comment."""
     start = reply[:_PEEK].lstrip()
+    if start.startswith("In ["):
+        return notebook_prompts(start.split("\n")[:1]) is not None
     return start[:1] in {"[", "{", "#"} and enclosed(trim_blank(split_lines(reply))) is not None
 
 

@@ -85,7 +85,8 @@ def _split(lines: Lines) -> list[list[Line]]:
         if not parts or (state.fresh and not decorated and _begins(line, parts[-1])):
             parts.append([])
         parts[-1].append(line)
-        decorated = state.fresh and (line.text.startswith("@") or (decorated and not line.text.strip()))
+        if state.fresh:
+            decorated = line.text.startswith("@") or (decorated and not line.text.strip())
         state = after_line(line.text, state)
     return parts
 

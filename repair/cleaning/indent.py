@@ -27,10 +27,18 @@ def first_line_space(text: str) -> str:
     width = len(bare) - len(bare.lstrip(" "))
     if not 0 < width < _MOST_SPACES or bare[width : width + 1] == "\t":
         return text
-    margins = [len(margin.expandtabs(_LEVEL)) for margin in _margins(bare.split("\n")[1:])]
+    lines = bare[width:].split("\n")
+    fresh = [line for line, state in zip(lines, states(lines), strict=True) if line.strip() and state.fresh]
+    margins = [len(_margin(line).expandtabs(_LEVEL)) for line in fresh[1:]]
     if margins and min(margins) > 0 and any(margin % _LEVEL for margin in margins):
         return text
     return bare[width:]
+
+
+def widths(text: str) -> tuple[int, ...]:
+    """What a tab may stand for: one level, where other lines show it; eight columns, as Python 2 counted."""
+    spaces = {len(line) - len(line.lstrip(" ")) for line in text.split("\n") if line.strip()}
+    return (4, 8) if _LEVEL in spaces else (8, 4)
 
 
 def expanded(text: str, width: int) -> str:

@@ -13,7 +13,7 @@ from repair.cleaning.lines import Lines
 Cuts = list[int | None]
 
 _PROMPT = re.compile(r"[ ]*(?:>>>|\.\.\.)(?: |$)")
-_NUMBERED = re.compile(r"[ \t]*(\d{1,6})(?P<sign>[ \t]*[|:.)\u2192\u2502](?=[ \t]?)|(?=[ \t]|$))")
+_NUMBERED = re.compile(r"[ \t]*(\d{1,6})(?:[:.)\u2192]|[ \t]*[|\u2502]|(?=[ \t]|$))")
 _CELL = re.compile(r"[ ]*In ?\[[\d ]*\]:(?: |$)")
 _CELL_GOES_ON = re.compile(r"[ ]*\.{3,}:(?: |$)")
 _DIFF_HEADER = re.compile(r"(?:diff --git |index [0-9a-f]+|new file mode|deleted file mode|--- |\+\+\+ )")
@@ -66,8 +66,15 @@ def line_numbers(lines: Sequence[str]) -> Cuts | None:
         return None
     ends = [match.end() if match else 0 for match in found]
     rests = [line[end:] for line, end in zip(lines, ends, strict=True)]
-    spaced = all(rest[:1] in {" ", "\t", ""} for rest in rests)
-    return [end + (spaced and rest != "") for end, rest in zip(ends, rests, strict=True)]
+    margin = _common_margin([rest for rest in rests if rest.strip()])
+    return [end + min(margin, len(rest)) for end, rest in zip(ends, rests, strict=True)]
+
+
+def _common_margin(rests: list[str]) -> int:
+    """One tab, or as many spaces as all of them begin with."""
+    if rests and all(rest.startswith("\t") for rest in rests):
+        return 1
+    return min((len(rest) - len(rest.lstrip(" ")) for rest in rests), default=0)
 
 
 def repl_transcript(lines: Sequence[str]) -> Cuts | None:

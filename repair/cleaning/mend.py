@@ -7,9 +7,15 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from repair.cleaning.dialects import notebook_magics, python_2
-from repair.cleaning.escapes import escaped_newlines, escaped_outside_strings, html_escaped, markdown_escapes
-from repair.cleaning.indent import dedent, expanded, first_line_dedent, first_line_space
+from repair.cleaning.dialects import cell_magic, notebook_magics, python_2
+from repair.cleaning.escapes import (
+    escaped_newlines,
+    escaped_outside_strings,
+    html_escaped,
+    is_escaped_comment,
+    markdown_escapes,
+)
+from repair.cleaning.indent import dedent, expanded, first_line_dedent, first_line_space, widths
 from repair.cleaning.oracle import Facts, Oracle, same_tree, starts_with_language_name
 from repair.cleaning.rules import edit
 from repair.cleaning.typography import invisible_characters, lone_surrogates, typographic_characters
@@ -70,7 +76,7 @@ def _mended(text: str, oracle: Oracle) -> Mended:
 
 def disguised(text: str) -> bool:
     """Whether the text may compile and yet be wrapped: a bare `python`, or `a &lt; b`, is valid Python."""
-    return starts_with_language_name(text) or escaped_outside_strings(text)
+    return starts_with_language_name(text) or escaped_outside_strings(text) or is_escaped_comment(text)
 
 
 def _undisguised(before: Mended, oracle: Oracle) -> Mended:
@@ -79,6 +85,9 @@ def _undisguised(before: Mended, oracle: Oracle) -> Mended:
         after = _applied(after, LANGUAGE_LINE, oracle)
     if after.facts.compiles and escaped_outside_strings(after.text):
         plain = _applied(after, HTML_ESCAPED, oracle)
+        after = plain if plain.facts.compiles else after
+    if is_escaped_comment(after.text):
+        plain = _applied(after, ESCAPED_NEWLINES, oracle)
         after = plain if plain.facts.compiles else after
     return after
 
@@ -102,10 +111,12 @@ def language_line(text: str) -> str:
 
 
 def _tabs(before: Mended, oracle: Oracle) -> Mended:
-    """Tabs and spaces mixed: eight columns, as Python 2 counted, or four; lossy if both fit and differ."""
+    """Tabs and spaces mixed: four columns or eight; lossy if both fit and differ."""
     if "\t" not in before.text:
         return before
-    fitting = [text for width in (8, 4) if oracle.facts(text := expanded(before.text, width)).compiles]
+    fitting = [
+        text for width in widths(before.text) if oracle.facts(text := expanded(before.text, width)).compiles
+    ]
     if not fitting:
         return before
     certain = all(same_tree(fitting[0], other) for other in fitting[1:])
@@ -115,10 +126,12 @@ def _tabs(before: Mended, oracle: Oracle) -> Mended:
 
 LANGUAGE_LINE = Repair(name="language_line", apply=language_line)
 HTML_ESCAPED = Repair(name="html_escaped", apply=html_escaped)
+ESCAPED_NEWLINES = Repair(name="escaped_newlines", apply=escaped_newlines)
 REPAIRS: tuple[Repair, ...] = (
     Repair(name="invisible_characters", apply=invisible_characters),
     Repair(name="lone_surrogates", apply=lone_surrogates),
-    Repair(name="escaped_newlines", apply=escaped_newlines),
+    ESCAPED_NEWLINES,
+    Repair(name="cell_magic", apply=cell_magic),
     Repair(name="first_line_space", apply=first_line_space, tentative=True),
     Repair(name="dedent", apply=dedent),
     HTML_ESCAPED,

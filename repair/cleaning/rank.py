@@ -1,7 +1,8 @@
 """Which candidate is the answer, and which of its neighbours belong to it."""
 
+import ast
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -58,19 +59,27 @@ def _sorted(found: list[Candidate], merit: Callable[[Candidate], tuple[int, ...]
 
 
 def _corrected_first(ranked: list[Candidate], wanted: Wanted) -> list[Candidate]:
-    """A later block that defines all that the largest one defines is its correction."""
-    if not ranked or not ranked[0].facts.definitions:
+    """A later block that does the work of the largest one is its correction."""
+    if len(ranked) < 2 or not ranked[0].facts.compiles:  # noqa: PLR2004 - two to compare
         return ranked
     best = ranked[0]
     later = [
         one
         for one in ranked[1:]
         if one.position > best.position
-        and one.facts.definitions >= best.facts.definitions
+        and _same_work(best, one)
         and _merit(one, wanted) == _merit(best, wanted)
     ]
     last = max(later, key=lambda one: one.position, default=best)
     return [last, *(one for one in ranked if one is not last)]
+
+
+def _same_work(best: Candidate, later: Candidate) -> bool:
+    """It defines all of the same; where nothing is defined, most lines are the same."""
+    if best.facts.definitions:
+        return later.facts.definitions >= best.facts.definitions
+    own, other = ({line.strip() for line in one.code.split("\n")} for one in (best, later))
+    return 2 * len(own & other) > max(len(own), len(other))
 
 
 def _merit(one: Candidate, wanted: Wanted) -> tuple[int, ...]:
@@ -132,11 +141,15 @@ def _loss(one: Candidate) -> int:
 
 
 def joined(ranked: tuple[Candidate, ...], wanted: Wanted, oracle: Oracle) -> list[Candidate]:
-    """Put the best block together with those that define what it leaves free."""
+    """Put the best block together with its other parts, and those that define what they leave free."""
     if len(ranked) < 2 or not ranked[0].facts.compiles:  # noqa: PLR2004 - two to join
         return []
     chosen, others = [ranked[0]], [one for one in ranked[1 : _MAX_JOINED + 1] if _joinable(one)]
-    if not any(
+    for part in sorted(_parts(ranked[0], others, wanted), key=lambda one: one.position):
+        if not part.facts.names & frozenset().union(*(one.facts.names for one in chosen)):
+            others.remove(part)
+            chosen.append(part)
+    if len(chosen) == 1 and not any(
         (_named(ranked[0]) | wanted.required) & one.facts.names - ranked[0].facts.names for one in others
     ):
         return []
@@ -148,6 +161,49 @@ def joined(ranked: tuple[Candidate, ...], wanted: Wanted, oracle: Oracle) -> lis
         others.remove(more)
         chosen.append(more)
     return [_merged(chosen, oracle)] if len(chosen) > 1 else []
+
+
+def _parts(best: Candidate, others: list[Candidate], wanted: Wanted) -> Iterator[Candidate]:
+    """Blocks before the best that only import and define, and those after it that go on from it.
+
+    What stands after it and does without it is an alternative, and what only calls it is an example.
+    """
+    if wanted.kind == "tests" or not best.facts.definitions:
+        return
+    for one in others:
+        if one.facts.tree is None or any(name.startswith(("test", "Test")) for name in one.facts.names):
+            continue
+        if one.position < best.position:
+            part = all(map(_only_binds, one.facts.tree.body))
+        else:
+            goes_on = one.facts.definitions or all(map(_is_guard, one.facts.tree.body))
+            part = bool(goes_on) and bool(free_names(one.code) & best.facts.names)
+        if part:
+            yield one
+
+
+def _only_binds(node: ast.stmt) -> bool:
+    """Imports, definitions and constants; data in small letters is an example."""
+    if isinstance(node, ast.Assign):
+        return all(isinstance(each, ast.Name) and each.id.lstrip("_")[:1].isupper() for each in node.targets)
+    return isinstance(
+        node, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+    )
+
+
+def _is_guard(node: ast.stmt) -> bool:
+    return isinstance(node, ast.If) and "__name__" in ast.dump(node.test)
+
+
+def without_quotes(found: list[Candidate]) -> list[Candidate]:
+    """Leave out what another block has in itself: lines that are explained, and repetitions cut off."""
+    whole = [f"\n{one.code.strip()}" for one in found if one.facts.compiles][:_MAX_JOINED]
+    return [one for one in found if not _is_part(one.code, whole)]
+
+
+def _is_part(code: str, whole: list[str]) -> bool:
+    text = f"\n{code.strip()}"
+    return any(len(text) < len(other) and text in other for other in whole)
 
 
 def _named(one: Candidate) -> frozenset[str]:

@@ -60,6 +60,7 @@ EXAMPLES: Final[Mapping[str, Example]] = {
     "language_line": Example(reply=f"python\n{_ADD}", code=_ADD),
     "invisible_characters": Example(reply=f"\ufeff{_ADD}", code=_ADD, shown=False),
     "lone_surrogates": Example(reply=f"{_ADD}# \ud800\n", code=f"{_ADD}# \ufffd\n", shown=False),
+    "cell_magic": Example(reply=f"%%writefile add.py\n{_ADD}", code=_ADD),
     "first_line_space": Example(reply=f" {_ADD}", code=_ADD),
     "dedent": Example(reply=_indented(_ADD, "  "), code=_ADD),
     "repl_transcript": Example(

@@ -147,6 +147,11 @@ RULES: Final[tuple[Rule, ...]] = (
         ("invisible_characters", _N, "Byte order marks and NUL go."),
         ("lone_surrogates", _N, "Halves of characters, which cannot be encoded, are replaced."),
         ("escaped_newlines", _L, "Code on one line with `\\n` written out is the inside of a string."),
+        (
+            "cell_magic",
+            _L,
+            "`%%writefile` and its like on the first line go.",
+        ),
         ("first_line_space", _L, "One to three spaces before the first line alone go."),
         ("dedent", _L, "Indentation that all lines have goes."),
         ("html_escaped", _L, "HTML escaping and the tags of a page are undone."),
@@ -160,7 +165,11 @@ RULES: Final[tuple[Rule, ...]] = (
         ),
         ("markdown_escapes", _N, "Outside of strings a backslash before a sign is Markdown's."),
         ("first_line_dedent", _L, "The first line lost its indentation and the others kept theirs."),
-        ("mixed_tabs", (_N, _X), "Tabs count eight columns, or else four; lossy where both fit and differ."),
+        (
+            "mixed_tabs",
+            (_N, _X),
+            "Tabs count four columns where other lines do, or eight; lossy where both fit and differ.",
+        ),
     ),
     *_rules(
         Stage.JOIN,

@@ -23,6 +23,7 @@ _OPENER = re.compile(r"(?P<indent>[ \t]*)(?P<mark>`{3,}+(?!.*`)|~{3,}+)(?P<info>
 _GLUED_OPENER = re.compile(r"^[^`]*[^`\s][ \t]*(?P<mark>`{3,})[ \t]*(?P<info>[\w{][^`]*)?$")
 _CLOSER = re.compile(r"(?P<indent>[ \t]*)(?P<mark>`{3,}|~{3,})[ \t]*$")
 _GLUED_CLOSER = re.compile(r"^(?P<code>[^`]*[^`\s])[ \t]*(?P<mark>`{3,})[ \t]*$")
+_TEXT_BEHIND = re.compile(r"^(?P<mark>`{3,}+|~{3,}+)(?=[^\w{`~]|\w+ \w)[^`]*$")
 _INLINE = re.compile(r"^[ \t]*(?P<mark>`{3,})(?P<info>\w*)[ \t]+(?P<code>[^`]+)(?P=mark)[ \t]*$")
 _CODE_AFTER_LABEL = re.compile(
     r"\s*(?P<label>python3?|py)[ \t]+(?=(?:def|class|import|from|async def|@)\b|@)", re.IGNORECASE
@@ -154,6 +155,9 @@ class _Scanner:
             return None
         if self._opens_next(line, fence):
             return _block(fence, list(fence.body), number - 1, closed=False)
+        behind = _TEXT_BEHIND.match(line.text)
+        if behind is not None and fence.closes(behind["mark"]) and self._compiles(join_lines(fence.body)):
+            return _block(fence, list(fence.body), number, closed=True)
         glued = None if fence.info.casefold() in _DIFFS else _GLUED_CLOSER.match(line.text)
         if glued is not None and fence.closes(glued["mark"]):
             return _block(fence, [*fence.body, line.keep(glued.end("code"))], number, closed=True)

@@ -1,5 +1,6 @@
 """Where an answer may be: the sources of candidates, the surest first. Pure."""
 
+import ast
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -9,7 +10,7 @@ from repair.cleaning.data import from_data, in_data
 from repair.cleaning.fallback import attempted_names, looks_like_code
 from repair.cleaning.lines import Line, Lines, gaps, join_lines, size_of, spans_of, trim_blank
 from repair.cleaning.oracle import Oracle
-from repair.cleaning.rank import Candidate, Wanted, joined, rank
+from repair.cleaning.rank import Candidate, Wanted, joined, rank, without_quotes
 from repair.cleaning.rules import MAX_SPANS, edit
 from repair.cleaning.scan import Block, Label, fenced_blocks
 from repair.cleaning.scene import Scene, all_blocks, candidate, compiles, satisfies
@@ -78,8 +79,22 @@ def _is_program(new: list[Candidate], wanted: Wanted) -> bool:
 
 def from_fences(scene: Scene) -> list[Candidate]:
     """The fenced and tagged blocks, and what joining the best of them with its neighbours gives."""
-    found = [one for block in scene.blocks for one in _from_block(scene, block, depth=0)]
+    found = without_quotes([one for block in scene.blocks for one in _from_block(scene, block, depth=0)])
+    found = found or _lone_stranger(scene)
     return [*found, *joined(rank(found, scene.wanted), scene.wanted, scene.oracle)]
+
+
+def _lone_stranger(scene: Scene) -> list[Candidate]:
+    """The only block of a reply is Python in spite of its label, if it does more than bind values."""
+    if len(scene.blocks) != 1 or scene.wanted.required:
+        return []
+    block = scene.blocks[0]
+    edits = scene.taken("fence", block.lines, block.info)
+    one = candidate(block.lines, scene.oracle, edits, label=block.label)
+    tree = one.facts.tree if one is not None else None
+    if one is None or tree is None or len(tree.body) < 2:  # noqa: PLR2004 - one line is data
+        return []
+    return [one] if any(isinstance(node, ast.Call | ast.Lambda) for node in ast.walk(tree)) else []
 
 
 def _from_block(scene: Scene, block: Block, depth: int) -> Iterator[Candidate]:
@@ -170,7 +185,7 @@ SOURCES: tuple[Source, ...] = (
     from_unparsable,
 )
 """Where an answer may be, the surest place first."""
-_SURE = frozenset({from_whole, from_fences, from_mended_whole})
+_SURE = frozenset({from_whole, from_fences, from_data, from_mended_whole, from_repeated})
 
 
 def completed(view: View, prefix: str, wanted: Wanted, oracle: Oracle) -> Iterator[Candidate]:

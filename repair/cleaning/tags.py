@@ -1,5 +1,6 @@
 """Tags and commands that models use as fences: `[PYTHON]`, `<solution>`, LaTeX, Org, `<<EOF`."""
 
+import html
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ _TAG = re.compile(
     r"|\\begin\{(?P<latex>verbatim\*?|lstlisting|minted|code|python|pythoncode)\}(?:\[[^\]]*\])?(?:\{\w+\})?"
     r"|\#\+BEGIN_SRC(?P<org>[ \t]+python[^\n]*)?$"
     r"|<\|file_sep\|>(?P<sep>[\w./-]*\.py)$"
+    r"|(?P<quotes>\'\'\'|\"\"\"|``)(?:python|py)[\d.]*[ \t]*$"
     r")(?P<rest>.*)$",
     re.IGNORECASE,
 )
@@ -36,7 +38,7 @@ _HEREDOC = re.compile(
     r"<<-?[ ]*(?P<quote>['\"\\]?)(?P<word>\w+)['\"]?[ ]*(?:>>?[ ]*(?P<after>\S+))?[ \t]*$"
 )
 _FOREIGN = frozenset({"tests", "test", "execute"})
-_SIGNS = ("<", "[", "{", "\\", "#+")
+_SIGNS = ("<", "[", "{", "\\", "#+", "'''", '"""', "``")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +70,7 @@ def tagged_blocks(lines: Lines) -> list[Block]:
 
 def enclosed(lines: Lines) -> Block | None:
     """The block, where a tag stands on the first of the lines and what closes it on the last."""
-    if not lines or lines[0].text.lstrip()[:1] not in "<[{\\#":
+    if not lines or lines[0].text.lstrip()[:1] not in "<[{\\#'\"`":
         return None
     opened = _opened(lines[0].text)
     if opened is None or not any(lines[-1].text.strip().casefold().endswith(end) for end in opened.ends):
@@ -94,7 +96,11 @@ def _opened(text: str) -> _Opened | None:
     name = next((groups[key] for key in ("xml", "call", "square") if groups.get(key)), "")
     label = Label.FOREIGN if name.casefold() in _FOREIGN else Label.PYTHON
     return _Opened(
-        info=match["open"].strip(), label=label, ends=tuple(_ends(match)), rest=match.start("rest")
+        info=match["open"].strip(),
+        label=label,
+        ends=tuple(_ends(match)),
+        rest=match.start("rest"),
+        alone=bool(groups.get("quotes")),
     )
 
 
@@ -114,6 +120,8 @@ def _ends(match: re.Match[str]) -> Iterator[str]:
         yield f"\\end{{{groups['latex'].casefold()}}}"
     elif match["open"].lstrip().startswith("#"):
         yield "#+end_src"
+    elif groups.get("quotes"):
+        yield groups["quotes"]
     elif groups.get("sep"):
         yield from ("<|/ file |>", "<|file_sep|>", "<|endoftext|>")
     else:
@@ -148,6 +156,8 @@ def _tagged(lines: Lines, at: int, opened: _Opened) -> Block | None:
     if not closed and opened.alone:
         return None
     kept = [line for line in body if line.text.strip() or line not in (body[0], body[-1])]
+    if opened.info.startswith("<pre") and not any("<" in line.text for line in kept):
+        kept = [line._replace(text=html.unescape(line.text)) for line in kept]
     return Block(
         label=opened.label, info=opened.info, lines=kept, first=at, last=last, closed=closed, tag=True
     )

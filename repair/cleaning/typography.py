@@ -29,8 +29,8 @@ _CURLY = re.compile(
 
 
 def invisible_characters(text: str) -> str:
-    """Take out byte order marks and NUL, which no source text may have anywhere."""
-    return text.replace("\ufeff", "").replace("\x00", "")
+    """Take out the byte order mark in front, and NUL, which no source text may have anywhere."""
+    return text.lstrip("\ufeff").replace("\x00", "")
 
 
 def lone_surrogates(text: str) -> str:

@@ -83,19 +83,18 @@ _MAX_INLINE = 20
 
 
 def from_inline_code(scene: Scene) -> list[Candidate]:
-    """A line between single backticks in a sentence, if it defines all that was asked for."""
-    if not scene.wanted.required:
-        return []
+    """A line between single backticks in a sentence, if it binds all that was asked for."""
     found: list[Candidate] = []
     for line in scene.lines:
         for match in _BACKTICKS.finditer(line.text):
             inner = [line.keep(match.end(1)).drop(match.start(1))]
             one = candidate(inner, scene.oracle, scene.taken("inline_code", inner))
-            if one is not None and one.facts.compiles and scene.wanted.required <= one.facts.names:
+            if one is not None and one.facts.names and scene.wanted.required <= one.facts.names:
                 found.append(one)
         if len(found) >= _MAX_INLINE:
             break
-    return found
+    # Where no name says which of them is meant, only one alone is.
+    return found if scene.wanted.required or len(found) == 1 else []
 
 
 def from_prose(scene: Scene) -> list[Candidate]:
@@ -164,7 +163,9 @@ def _indented(scene: Scene) -> Iterator[Candidate]:
         if not looks_like_code(lines):
             continue
         one = candidate(lines, scene.oracle, scene.taken("indented_block", lines))
-        if one is not None and one.facts.definitions:
+        if one is None or not one.facts.substance:
+            continue
+        if one.facts.definitions or scene.wanted.required <= one.facts.names:
             yield one
 
 

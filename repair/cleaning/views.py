@@ -152,7 +152,11 @@ _SIGNS_OF_TOKENS = ("<|", "s>", "_of_turn>", "<bos>", "INST]", "SYS>", "<\uff5c"
 
 
 def _substituted(view: View, rule: str, pattern: re.Pattern[str], needs: str) -> View:
-    return changed(view, rule, lambda text: pattern.sub("", text) if needs in text else text)
+    return changed(view, rule, lambda text: _without(text, pattern) if needs in text else text)
+
+
+def _without(text: str, pattern: re.Pattern[str]) -> str:
+    return pattern.sub(lambda match: match[0] if quoted(text, *match.span()) else "", text)
 
 
 _ODD_INDENT = re.compile(r"^[ \t]*[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000][\s\u200b]*")
