@@ -41,8 +41,28 @@ def clean_reply(text: str, *, reasoning: str = "", asked: Asked | None = None, t
         asked: what was asked for.
         trees: whether libcst may be used on code that compiles.
     """
+    asked = asked or Asked()
     with quiet():
-        return _cleaned(text, reasoning, asked or Asked(), trees=trees)
+        script = _cleaned(text, reasoning, asked, trees=trees)
+        for _ in range(_MAX_ROUNDS):
+            if script.outcome is not CleanOutcome.UNPARSABLE or script.code is None or script.code == text:
+                break
+            again = _cleaned(script.code, "", asked, trees=trees)
+            text, script = script.code, _after(script, again)
+    return script
+
+
+_MAX_ROUNDS = 4
+
+
+def _after(before: Script, again: Script) -> Script:
+    """What is broken is looked at once more, without what was around it, until nothing changes."""
+    if again.code == before.code:
+        return before
+    outcome = CleanOutcome.CLEANED if again.outcome is CleanOutcome.RAW else again.outcome
+    # The edits of a second look have no place in the reply: their spans are left out.
+    edits = (*before.edits, *(replace(done, spans=()) for done in again.edits))
+    return replace(again, outcome=outcome, edits=edits, raw_compiles=False, spans=before.spans)
 
 
 def _cleaned(text: str, reasoning: str, asked: Asked, *, trees: bool) -> Script:

@@ -9,6 +9,7 @@ from repair.cleaning.typography import outside_strings, typographic_characters
 _ENTITY = re.compile(r"&(?:lt|gt|amp|quot|apos|nbsp|#\d{2,4}|#x[0-9a-fA-F]{2,4});")
 _SURE_ENTITY = re.compile(r"&(?:lt|gt|amp|quot|apos);")
 _MAX_ESCAPED = 3
+_CURLY = re.compile("[\u2018-\u201f]")
 _MARKUP = re.compile(r"</?(?:pre|code|br|p|span|div)\b[^<>\n]{0,200}/?>", re.IGNORECASE)
 _MARKDOWN_ESCAPE = re.compile(r"\\([_*\[\]()#<>{}=.+-])")
 _SOFT_ESCAPE = re.compile(r"\\([_*])")
@@ -18,11 +19,11 @@ _MEANS = {"n": "\n", "t": "\t", "r": "\r"}
 
 def html_escaped(text: str) -> str:
     """Undo HTML escaping, once or as often as it was done, and take a page's tags off."""
+    if _CURLY.search(text) and not escaped_outside_strings(typographic_characters(text)):
+        return text  # it stands in curly quotes, which are no strings yet
     bare = _without_markup(text)
     if not _ENTITY.search(bare):
         return bare
-    if not text.isascii() and not escaped_outside_strings(typographic_characters(bare)):
-        return bare  # in curly quotes, which are no strings yet
     if _unescaped_signs(bare):
         # Only the code was escaped: entities inside its strings are its own.
         return outside_strings(bare, html.unescape)

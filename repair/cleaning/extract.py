@@ -18,7 +18,7 @@ from repair.cleaning.lines import (
     split_lines,
     trim_blank,
 )
-from repair.cleaning.marks import notebook_prompts
+from repair.cleaning.marks import is_session
 from repair.cleaning.mend import disguised, mend
 from repair.cleaning.oracle import Oracle
 from repair.cleaning.peel import peeled
@@ -106,8 +106,10 @@ def _from_data_alone(reply: str, oracle: Oracle) -> list[Candidate]:
 def _is_disguised(reply: str) -> bool:
     """`[BEGIN]`, `{code}` and `In [1]: x` are Python, of a kind, and `#+BEGIN_SRC` is a comment."""
     start = reply[:_PEEK].lstrip()
-    if start.startswith("In ["):
-        return notebook_prompts(start.split("\n")[:1]) is not None
+    if is_session(start):
+        return True
+    if views.starts_with_response(reply):
+        return True
     return start[:1] in {"[", "{", "#"} and enclosed(trim_blank(split_lines(reply))) is not None
 
 

@@ -35,12 +35,6 @@ def first_line_space(text: str) -> str:
     return bare[width:]
 
 
-def widths(text: str) -> tuple[int, ...]:
-    """What a tab may stand for: one level, where other lines show it; eight columns, as Python 2 counted."""
-    spaces = {len(line) - len(line.lstrip(" ")) for line in text.split("\n") if line.strip()}
-    return (4, 8) if _LEVEL in spaces else (8, 4)
-
-
 def expanded(text: str, width: int) -> str:
     """Spaces for the tabs that indent, outside of strings."""
     lines = text.split("\n")

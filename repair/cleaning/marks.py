@@ -18,6 +18,11 @@ _CELL = re.compile(r"[ ]*In ?\[[\d ]*\]:(?: |$)")
 _CELL_GOES_ON = re.compile(r"[ ]*\.{3,}:(?: |$)")
 _DIFF_HEADER = re.compile(r"(?:diff --git |index [0-9a-f]+|new file mode|deleted file mode|--- |\+\+\+ )")
 _HUNK = re.compile(r"@@(?: -(?P<old>\d+)(?:,\d+)? \+(?P<new>\d+)(?:,\d+)?)?.*@@")
+_SEARCH = re.compile(r"<{5,9} ?(?:SEARCH|ORIGINAL|HEAD)?[ \t]*$")
+_DIVIDER = re.compile(r"={5,9}[ \t]*$")
+_REPLACE = re.compile(r">{5,9} ?(?:REPLACE|UPDATED)?\b.*$|>{5,9}[ \t]*$")
+_RULER = re.compile(r"[ \t]*(?:([-=*~_])\1{2,}(?:[ \t]*[\w .:]{1,40}[ \t]*\1{3,})?)[ \t]*$")
+_LEAST_OF_EDIT = 3
 _USUAL_CONTEXT = 3
 
 
@@ -96,12 +101,36 @@ def notebook_prompts(lines: Sequence[str]) -> Cuts | None:
     ]
 
 
+def is_session(text: str) -> bool:
+    """Whether a text begins as a session in a notebook: `In [1]: x = 1` compiles, as an annotation."""
+    return text.startswith("In") and _CELL.match(text.partition("\n")[0]) is not None
+
+
 def added_lines(lines: Sequence[str]) -> Cuts | None:
     """A diff that only adds is the new file."""
     body = [line for line in lines if line.strip() and not _is_header(line)]
     if not body or not all(line.startswith("+") for line in body):
         return None
     return [None if _is_header(line) else int(line.startswith("+")) for line in lines]
+
+
+def edit_block(lines: Sequence[str]) -> Cuts | None:
+    """A search for nothing, and what to put in its place: the new file."""
+    solid = [line.strip() for line in lines if line.strip()]
+    if len(solid) < _LEAST_OF_EDIT or not _SEARCH.match(solid[0]) or not _REPLACE.match(solid[-1]):
+        return None
+    if not _DIVIDER.match(solid[1]):
+        return None
+    return [
+        None if _SEARCH.match(line) or _DIVIDER.match(line) or _REPLACE.match(line) else 0 for line in lines
+    ]
+
+
+def rulers(lines: Sequence[str]) -> Cuts | None:
+    """A ruler on the first line, perhaps with words on it, and one on the last."""
+    if len(lines) < _LEAST_OF_EDIT or not _RULER.match(lines[0]) or not _RULER.match(lines[-1]):
+        return None
+    return [None, *([0] * (len(lines) - 2)), None]
 
 
 def patched_lines(lines: Sequence[str]) -> Cuts | None:
@@ -142,5 +171,7 @@ MARKS: tuple[Mark, ...] = (
     Mark(name="notebook_prompts", cuts=notebook_prompts),
     Mark(name="line_numbers", cuts=line_numbers),
     Mark(name="added_lines", cuts=added_lines),
+    Mark(name="edit_block", cuts=edit_block),
+    Mark(name="rulers", cuts=rulers),
     Mark(name="patched_lines", cuts=patched_lines, lossy=_may_go_on),
 )

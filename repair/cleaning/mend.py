@@ -15,7 +15,7 @@ from repair.cleaning.escapes import (
     is_escaped_comment,
     markdown_escapes,
 )
-from repair.cleaning.indent import dedent, expanded, first_line_dedent, first_line_space, widths
+from repair.cleaning.indent import dedent, expanded, first_line_dedent, first_line_space
 from repair.cleaning.oracle import Facts, Oracle, same_tree, starts_with_language_name
 from repair.cleaning.rules import edit
 from repair.cleaning.typography import invisible_characters, lone_surrogates, typographic_characters
@@ -114,9 +114,7 @@ def _tabs(before: Mended, oracle: Oracle) -> Mended:
     """Tabs and spaces mixed: four columns or eight; lossy if both fit and differ."""
     if "\t" not in before.text:
         return before
-    fitting = [
-        text for width in widths(before.text) if oracle.facts(text := expanded(before.text, width)).compiles
-    ]
+    fitting = [text for width in (8, 4) if oracle.facts(text := expanded(before.text, width)).compiles]
     if not fitting:
         return before
     certain = all(same_tree(fitting[0], other) for other in fitting[1:])

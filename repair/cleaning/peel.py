@@ -9,7 +9,7 @@ from repair.cleaning.tags import enclosed
 from repair.script import Edit
 
 _MAX_LAYERS = 3
-_MARK_SIGNS = frozenset(">+-@d.I")
+_MARK_SIGNS = frozenset(">+-@dI<=*~_")
 
 
 def peeled(lines: Lines) -> tuple[Lines, tuple[Edit, ...]]:

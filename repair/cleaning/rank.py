@@ -16,6 +16,8 @@ from repair.script import Edit, EditClass
 AnswerKind = Literal["script", "tests"]
 
 _MAX_JOINED = 32
+_MAX_GAP = 160
+_DEFINITIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +147,7 @@ def joined(ranked: tuple[Candidate, ...], wanted: Wanted, oracle: Oracle) -> lis
     if len(ranked) < 2 or not ranked[0].facts.compiles:  # noqa: PLR2004 - two to join
         return []
     chosen, others = [ranked[0]], [one for one in ranked[1 : _MAX_JOINED + 1] if _joinable(one)]
-    for part in sorted(_parts(ranked[0], others, wanted), key=lambda one: one.position):
+    for part in _parts(ranked[0], others, wanted):
         if not part.facts.names & frozenset().union(*(one.facts.names for one in chosen)):
             others.remove(part)
             chosen.append(part)
@@ -164,46 +166,58 @@ def joined(ranked: tuple[Candidate, ...], wanted: Wanted, oracle: Oracle) -> lis
 
 
 def _parts(best: Candidate, others: list[Candidate], wanted: Wanted) -> Iterator[Candidate]:
-    """Blocks before the best that only import and define, and those after it that go on from it.
+    """Other parts of the same program: blocks next to the best, with a word or two between.
 
-    What stands after it and does without it is an alternative, and what only calls it is an example.
+    Those above may only define, those below must use what the best defines. What does not is an
+    alternative, or the answer to something else; what runs anything is an example.
     """
     if wanted.kind == "tests" or not best.facts.definitions:
         return
-    for one in others:
-        if one.facts.tree is None or any(name.startswith(("test", "Test")) for name in one.facts.names):
-            continue
-        if one.position < best.position:
-            part = all(map(_only_binds, one.facts.tree.body))
-        else:
-            goes_on = one.facts.definitions or all(map(_is_guard, one.facts.tree.body))
-            part = bool(goes_on) and bool(free_names(one.code) & best.facts.names)
-        if part:
+    quiet = sorted(filter(_only_binds, others), key=lambda one: one.position)
+    above, below = best, best
+    for one in reversed([one for one in quiet if one.position < best.position]):
+        if _gap(one, above) <= _MAX_GAP and not free_names(one.code) - best.facts.names - _bound(quiet):
+            above = one
+            yield one
+    for one in [one for one in quiet if one.position > best.position]:
+        if _gap(below, one) <= _MAX_GAP and free_names(one.code) & best.facts.names:
+            below = one
             yield one
 
 
-def _only_binds(node: ast.stmt) -> bool:
-    """Imports, definitions and constants; data in small letters is an example."""
+def _gap(first: Candidate, second: Candidate) -> int:
+    """Characters between two candidates, fences included."""
+    return second.position - first.spans[-1][1] if first.spans else _MAX_GAP + 1
+
+
+def _bound(found: list[Candidate]) -> frozenset[str]:
+    return frozenset().union(*(one.facts.names for one in found))
+
+
+def _only_binds(one: Candidate) -> bool:
+    """Imports, definitions, constants and a guarded main; data in small letters is an example."""
+    tests = any(name.startswith(("test", "Test")) for name in one.facts.names)
+    return one.facts.tree is not None and not tests and all(map(_binds, one.facts.tree.body))
+
+
+def _binds(node: ast.stmt) -> bool:
     if isinstance(node, ast.Assign):
         return all(isinstance(each, ast.Name) and each.id.lstrip("_")[:1].isupper() for each in node.targets)
-    return isinstance(
-        node, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
-    )
-
-
-def _is_guard(node: ast.stmt) -> bool:
-    return isinstance(node, ast.If) and "__name__" in ast.dump(node.test)
+    guard = isinstance(node, ast.If) and "__name__" in ast.dump(node.test)
+    return guard or isinstance(node, ast.Import | ast.ImportFrom | _DEFINITIONS)
 
 
 def without_quotes(found: list[Candidate]) -> list[Candidate]:
-    """Leave out what another block has in itself: lines that are explained, and repetitions cut off."""
-    whole = [f"\n{one.code.strip()}" for one in found if one.facts.compiles][:_MAX_JOINED]
-    return [one for one in found if not _is_part(one.code, whole)]
+    """Leave out what quotes another block: its last lines, explained, or its first ones, cut off."""
+    whole = [one.code.strip() for one in found if one.facts.compiles and one.label is not Label.FOREIGN]
+    return [one for one in found if not _is_quote(one, whole[:_MAX_JOINED])]
 
 
-def _is_part(code: str, whole: list[str]) -> bool:
-    text = f"\n{code.strip()}"
-    return any(len(text) < len(other) and text in other for other in whole)
+def _is_quote(one: Candidate, whole: list[str]) -> bool:
+    text = one.code.strip()
+    if any(done.rule == "unclosed_fence" for done in one.edits):
+        return any(len(text) < len(other) and other.startswith(text) for other in whole)
+    return any(len(text) < len(other) and f"\n{text}" in other for other in whole)
 
 
 def _named(one: Candidate) -> frozenset[str]:

@@ -71,6 +71,8 @@ EXAMPLES: Final[Mapping[str, Example]] = {
         reply="In [1]: def add(a, b):\n   ...:     return a + b\n\nIn [2]: add(1, 2)\nOut[2]: 3\n",
         code=f"{_ADD}\nadd(1, 2)\n",
     ),
+    "edit_block": Example(reply=f"<<<<<<< SEARCH\n=======\n{_ADD}>>>>>>> REPLACE\n", code=_ADD),
+    "rulers": Example(reply=f"--- BEGIN CODE ---\n{_ADD}--- END CODE ---\n", code=_ADD),
     "patched_lines": Example(
         reply="@@ -1,2 +1,2 @@\n def add(a, b):\n-    return a - b\n+    return a + b\n",
         code=_ADD,

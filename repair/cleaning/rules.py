@@ -131,6 +131,8 @@ RULES: Final[tuple[Rule, ...]] = (
             "Line numbers go, if every line has one and they go up by one; blank lines may lack theirs.",
         ),
         ("added_lines", _L, "A diff that only adds is the new file."),
+        ("edit_block", _L, "An edit block (`<<<<<<< SEARCH`) that looks for nothing writes a new file."),
+        ("rulers", _L, "Rulers above and below the code go: `-----`, `--- BEGIN CODE ---`."),
         (
             "patched_lines",
             (_L, _X),
@@ -168,7 +170,7 @@ RULES: Final[tuple[Rule, ...]] = (
         (
             "mixed_tabs",
             (_N, _X),
-            "Tabs count four columns where other lines do, or eight; lossy where both fit and differ.",
+            "Tabs count eight columns, or else four; lossy where both fit and differ.",
         ),
     ),
     *_rules(

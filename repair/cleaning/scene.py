@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from repair.cleaning.escapes import html_escaped
 from repair.cleaning.lines import Lines, gaps, join_lines, resplit, size_of, spans_of
+from repair.cleaning.marks import is_session
 from repair.cleaning.mend import disguised, mend
 from repair.cleaning.oracle import Oracle
 from repair.cleaning.peel import peeled
@@ -64,7 +65,7 @@ def candidate(lines: Lines, oracle: Oracle, *edits: Edit, label: Label = Label.N
         return None
     spans = spans_of(lines)
     layers: tuple[Edit, ...] = ()
-    if not oracle.facts(text).compiles or disguised(text):
+    if not oracle.facts(text).compiles or disguised(text) or is_session(text):
         lines, layers = _peeled(lines, text)
         text = join_lines(lines) if layers else text
     mended = mend(text, oracle)

@@ -21,7 +21,7 @@ _TURN = re.compile(
 )
 _END = re.compile(
     r"<\|(?:im_end|endoftext|eot_id|end_of_turn|end_of_text|end|eom_id|EOT|return|start|/ file )\|>"
-    "|</s>|<end_of_turn>|<eos>|<\uff5cend\u2581of\u2581sentence\uff5c>|<\uff5cUser\uff5c>",
+    "|(?:EOT: true)?</s>|<end_of_turn>|<eos>|<\uff5cend\u2581of\u2581sentence\uff5c>|<\uff5cUser\uff5c>",
 )
 _SIGNS_OF_TURNS = ("<|", "</s>", "_of_turn>", "<eos>", "[INST]", "##", "Human:", "User:", "USER:", "<\uff5c")
 _TOKEN = re.compile(
@@ -39,7 +39,8 @@ def drop_echo(view: View, covered: Covered) -> View:
     """Some models repeat the instruction; the answer comes after `### Response:`."""
     if "##" not in view.reply:
         return view
-    echoed = False
+    # The prompt may have been cut off before its last line.
+    echoed = starts_with_response(view.reply)
     for number, line in enumerate(view.lines):
         if "##" not in line.text or covered(line.start):
             continue
@@ -53,6 +54,12 @@ def drop_echo(view: View, covered: Covered) -> View:
                 return view  # the answer was there before: this is another turn
             echoed = True
     return view
+
+
+def starts_with_response(reply: str) -> bool:
+    """Whether `### Response:` comes first: a comment, to Python."""
+    first = reply[:200].lstrip().partition("\n")[0]
+    return first.startswith("##") and _RESPONSE.match(first) is not None
 
 
 def drop_next_turn(view: View, covered: Covered) -> View:
@@ -86,7 +93,7 @@ def strip_ansi(view: View, covered: Covered) -> View:
         return view
     if not any("\x1b" in line.text and not covered(line.start) for line in view.lines):
         return view
-    return _substituted(view, "ansi_codes", _ANSI, "\x1b")
+    return changed(view, "ansi_codes", lambda text: _ANSI.sub("", text) if "\x1b" in text else text)
 
 
 def drop_invalid(view: View, covered: Covered) -> View:
@@ -145,18 +152,14 @@ def strip_tokens(view: View) -> View:
     """Take out the tokens by which a chat template marks turns."""
     if not any(sign in view.reply for sign in _SIGNS_OF_TOKENS):
         return view
-    return _substituted(view, "special_tokens", _TOKEN, "")
+    return changed(view, "special_tokens", _without_tokens)
 
 
 _SIGNS_OF_TOKENS = ("<|", "s>", "_of_turn>", "<bos>", "INST]", "SYS>", "<\uff5c", "ssistant")
 
 
-def _substituted(view: View, rule: str, pattern: re.Pattern[str], needs: str) -> View:
-    return changed(view, rule, lambda text: _without(text, pattern) if needs in text else text)
-
-
-def _without(text: str, pattern: re.Pattern[str]) -> str:
-    return pattern.sub(lambda match: match[0] if quoted(text, *match.span()) else "", text)
+def _without_tokens(text: str) -> str:
+    return _TOKEN.sub(lambda match: match[0] if quoted(text, *match.span()) else "", text)
 
 
 _ODD_INDENT = re.compile(r"^[ \t]*[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000][\s\u200b]*")
