@@ -174,11 +174,13 @@ def _parts(best: Candidate, others: list[Candidate], wanted: Wanted) -> Iterator
     if wanted.kind == "tests" or not best.facts.definitions:
         return
     quiet = sorted(filter(_only_binds, others), key=lambda one: one.position)
-    above, below = best, best
+    above, below, parts = best, best, []
     for one in reversed([one for one in quiet if one.position < best.position]):
         if _gap(one, above) <= _MAX_GAP and not free_names(one.code) - best.facts.names - _bound(quiet):
             above = one
-            yield one
+            parts.append(one)
+    # All blocks above, or none: among answers to other things none is a part.
+    yield from parts if len(parts) == sum(one.position < best.position for one in others) else ()
     for one in [one for one in quiet if one.position > best.position]:
         if _gap(below, one) <= _MAX_GAP and free_names(one.code) & best.facts.names:
             below = one
