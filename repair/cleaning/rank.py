@@ -100,12 +100,20 @@ def _tier(one: Candidate, wanted: Wanted) -> int:
         attempted = attempted_names(one.code)
         return 30 if (required & attempted if required else attempted) else 0
     if not required:
-        return (40 if one.lossy else 60) if facts.definitions else 20
+        return (40 if _drops(one) else 60) if facts.definitions else 20
     if required <= facts.names:
         if _imports(one, required) or _elided(one):
             return 39
-        return 40 if one.lossy else 60 - 10 * bool(required & facts.stubs)
+        return 40 if _drops(one) else 60 - 10 * bool(required & facts.stubs)
     return 30 + min(len(required & facts.names), 9) if required & facts.names else 10
+
+
+_DROPPING = frozenset({"cut_off_tail", "broken_statements"})
+
+
+def _drops(one: Candidate) -> bool:
+    """Whether statements went; what was only rewritten is all there."""
+    return any(done.rule in _DROPPING for done in one.edits)
 
 
 def _imports(one: Candidate, required: frozenset[str]) -> bool:

@@ -24,6 +24,8 @@ from repair.cleaning.unfenced import (
     from_stray_closer,
     from_unparsable,
     is_fence,
+    salvaged,
+    unfenced,
 )
 from repair.cleaning.view import View
 from repair.script import Edit
@@ -48,6 +50,8 @@ def candidates(view: View, wanted: Wanted, oracle: Oracle, *, sure_only: bool = 
         new = [replace(one, edits=(*_felt(view.edits, one), *one.edits)) for one in source(scene)]
         found += new
         sure = source in _SURE and (source is not from_fences or not _code_outside(scene))
+        if source is from_fences and blocks and wanted.required:
+            continue
         if any(satisfies(one, wanted) for one in found) or (sure and _is_program(new, wanted)):
             return found
     return found
@@ -80,8 +84,26 @@ def _is_program(new: list[Candidate], wanted: Wanted) -> bool:
 def from_fences(scene: Scene) -> list[Candidate]:
     """The fenced and tagged blocks, and what joining the best of them with its neighbours gives."""
     found = without_quotes([one for block in scene.blocks for one in _from_block(scene, block, depth=0)])
-    found = found or _lone_stranger(scene)
+    found = _beside_code(scene, found) or _lone_stranger(scene)
     return [*found, *joined(rank(found, scene.wanted), scene.wanted, scene.oracle)]
+
+
+def _beside_code(scene: Scene, found: list[Candidate]) -> list[Candidate]:
+    """Blocks that define nothing of what was asked for are examples, where there is code beside them."""
+    required = scene.wanted.required
+    if not required or any(required & one.facts.names or not one.facts.compiles for one in found):
+        return found
+    return [] if _code_outside(scene) else found
+
+
+def from_below(scene: Scene) -> list[Candidate]:
+    """Code without a fence below the last block, if it defines what was asked for: the block was a draft."""
+    blocks = [block for block in scene.blocks if any(line.text.strip() for line in block.lines)]
+    lines = trim_blank(scene.lines[blocks[-1].last + 1 :]) if blocks else []
+    if not scene.wanted.required & attempted_names("\n".join(line.text for line in lines)):
+        return []
+    one = salvaged(unfenced(lines), scene)
+    return [one] if one is not None and satisfies(one, scene.wanted) else []
 
 
 def _lone_stranger(scene: Scene) -> list[Candidate]:
@@ -105,8 +127,26 @@ def _from_block(scene: Scene, block: Block, depth: int) -> Iterator[Candidate]:
     rule = "tagged_block" if block.tag else "fence" if block.closed else "unclosed_fence"
     lines = _with_line_behind_label(scene, block)
     one = candidate(lines, scene.oracle, scene.taken(rule, lines, block.info), label=block.label)
+    if one is not None and not one.facts.compiles and not block.closed:
+        one = _without_prose(scene, block) or one
     if one is not None and _is_answer(one, block):
-        yield one
+        yield _believed(one, block, scene.wanted)
+
+
+def _without_prose(scene: Scene, block: Block) -> Candidate | None:
+    """A block that nothing closed runs into the prose below it."""
+    one = salvaged(block.lines, scene)
+    if one is None or one.lossy:
+        return None
+    taken = scene.taken("unclosed_fence", block.lines, block.info)
+    return replace(one, edits=(taken, *one.edits), label=block.label)
+
+
+def _believed(one: Candidate, block: Block, wanted: Wanted) -> Candidate:
+    """A fence with the label of another language that holds the Python that was asked for is mislabelled."""
+    mislabelled = block.label is Label.FOREIGN and not block.tag and bool(wanted.required)
+    defined = mislabelled and wanted.required <= one.facts.definitions
+    return replace(one, label=Label.NONE) if defined else one
 
 
 def _with_line_behind_label(scene: Scene, block: Block) -> Lines:
@@ -174,6 +214,7 @@ Source = Callable[[Scene], list[Candidate]]
 SOURCES: tuple[Source, ...] = (
     from_whole,
     from_fences,
+    from_below,
     from_data,
     from_mended_whole,
     from_stray_closer,
@@ -185,7 +226,7 @@ SOURCES: tuple[Source, ...] = (
     from_unparsable,
 )
 """Where an answer may be, the surest place first."""
-_SURE = frozenset({from_whole, from_fences, from_data, from_mended_whole, from_repeated})
+_SURE = frozenset({from_whole, from_fences, from_below, from_data, from_mended_whole, from_repeated})
 
 
 def completed(view: View, prefix: str, wanted: Wanted, oracle: Oracle) -> Iterator[Candidate]:

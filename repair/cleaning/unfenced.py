@@ -106,7 +106,7 @@ def from_prose(scene: Scene) -> list[Candidate]:
 def _unfenced_candidate(scene: Scene) -> Candidate | None:
     """Salvaged lines; that fences and blocks of other languages went is on record, too."""
     lines = _without_fences(scene)
-    one = _salvaged(lines, scene)
+    one = salvaged(lines, scene)
     if one is None or len(lines) == len(scene.lines) or any(done.rule == "prose_lines" for done in one.edits):
         return one
     return replace(one, edits=(scene.taken("prose_lines", lines), *one.edits))
@@ -122,10 +122,11 @@ def _without_fences(scene: Scene) -> Lines:
         foreign = block.label is Label.FOREIGN and block.closed and not quoted[block.first]
         skipped.update(range(block.first, block.last + 1) if foreign else ())
     kept = [line for number, line in enumerate(scene.lines) if number not in skipped]
-    return _unfenced(kept)
+    return unfenced(kept)
 
 
-def _unfenced(kept: Lines) -> Lines:
+def unfenced(kept: Lines) -> Lines:
+    """Lines without those of fences, but for those inside strings."""
     quoted = [bool(state.triple) for state in states([line.text for line in kept])]
     return [line for line, inside in zip(kept, quoted, strict=True) if inside or not is_fence(line)]
 
@@ -135,7 +136,8 @@ def is_fence(line: Line) -> bool:
     return line.text.lstrip().startswith(("```", "~~~"))
 
 
-def _salvaged(lines: Lines, scene: Scene) -> Candidate | None:
+def salvaged(lines: Lines, scene: Scene) -> Candidate | None:
+    """A candidate of what stands of some lines."""
     kept = salvage(lines, scene.oracle)
     if kept is None:
         return None
@@ -188,7 +190,7 @@ def from_broken_fences(scene: Scene) -> list[Candidate]:
     for block in scene.blocks:
         if block.label is Label.FOREIGN or scene.oracle.facts(join_lines(block.lines)).compiles:
             continue
-        one = _salvaged(block.lines, scene)
+        one = salvaged(block.lines, scene)
         if one is not None:
             edits = (scene.taken("fence", block.lines, block.info), *one.edits)
             found.append(replace(one, edits=edits, label=block.label))
