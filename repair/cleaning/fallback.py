@@ -23,6 +23,7 @@ _CODE_LIKE = re.compile(
     r"|(?:if|for|while|with|elif|else|try|except|finally|match|async for|async with)\b.*:\s*(?:#.*)?$"
     r"|[A-Za-z_][\w.]*(?:\[.*\])?\s*(?:[-+*/%|&^]|//|\*\*|<<|>>)?=(?!=)\s*\S|[A-Za-z_][\w.]*\(.*\)?\s*(?:#.*)?$"
     r"|(?:return|raise|assert|yield|await|del|global|nonlocal)\s+\S|(?:return|pass|break|continue)\s*$"
+    r"|print\s+[\"'\w][\w.]*(?:$|[,%.(\[\"'])"
     r"|%{1,2}[A-Za-z]+\b|![A-Za-z]+ )"
 )
 _DEFINES = re.compile(r"^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)", re.MULTILINE)

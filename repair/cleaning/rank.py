@@ -187,8 +187,10 @@ def _parts(best: Candidate, others: list[Candidate], wanted: Wanted) -> Iterator
         if _gap(one, above) <= _MAX_GAP and not free_names(one.code) - best.facts.names - _bound(quiet):
             above = one
             parts.append(one)
-    # All blocks above, or none: among answers to other things none is a part.
-    yield from parts if len(parts) == sum(one.position < best.position for one in others) else ()
+    # All blocks above, or none: among drafts, and answers to other things, none is a part.
+    rivals = any(one.facts.definitions & best.facts.definitions for one in others)
+    if not rivals and len(parts) == sum(one.position < best.position for one in others):
+        yield from parts
     for one in [one for one in quiet if one.position > best.position]:
         if _gap(below, one) <= _MAX_GAP and free_names(one.code) & best.facts.names:
             below = one
@@ -227,7 +229,12 @@ def _is_quote(one: Candidate, whole: list[str]) -> bool:
     text = one.code.strip()
     if any(done.rule == "unclosed_fence" for done in one.edits):
         return any(len(text) < len(other) and other.startswith(text) for other in whole)
-    return any(len(text) < len(other) and f"\n{text}" in other for other in whole)
+    if any(len(text) < len(other) and f"\n{text}" in other for other in whole):
+        return True
+    lines = {line.strip() for line in text.split("\n")}
+    return not one.facts.definitions and any(
+        len(text) < len(other) and lines <= {line.strip() for line in other.split("\n")} for other in whole
+    )
 
 
 def _named(one: Candidate) -> frozenset[str]:

@@ -15,6 +15,7 @@ from repair.cleaning.lines import Line, Lines, join_lines
 Compiles = Callable[[str], bool]
 
 _MAX_BACKTRACKS = 4
+_NEAR = 5
 _PYTHON = re.compile(r"(?:python|py|ipython|pycon|gpython|cpython|pyi|jupyter|sage)[\d.]*", re.IGNORECASE)
 _QUOTE = re.compile(r"[ ]{0,3}(?:>[ ]?)+")
 _QUOTE_MARK = re.compile(r"[ ]{0,3}>[ ]?")
@@ -50,6 +51,8 @@ class Block:
     last: int
     closed: bool
     tag: bool = False
+    stray: bool = False
+    """Its opening fence was no part of the reply."""
 
 
 def label_of(info: str) -> Label:
@@ -72,6 +75,8 @@ class _Fence:
     info: str
     indent: int
     first: int
+    strip: int = -1
+    """How many spaces lines lose at most: as many as the fence has, unless the code does not follow it."""
     quotes: int = 0
     """How many `>` stand before each line."""
     body: list[Line]
@@ -111,7 +116,7 @@ class _Scanner:
         return Block(label=label_of(info), info=info, lines=[body], first=at, last=at, closed=True)
 
     def _fenced(self, at: int) -> Block | None:
-        fence = _open(self._lines[at], at)
+        fence = _open(self._lines, at)
         return None if fence is None else self._body(fence)
 
     def _body(self, fence: _Fence) -> Block:
@@ -174,7 +179,8 @@ def _has_quotes(text: str, state: State) -> bool:
     return bool(state.triple) or '"""' in text or "'''" in text
 
 
-def _open(line: Line, number: int) -> _Fence | None:
+def _open(lines: Lines, number: int) -> _Fence | None:
+    line = lines[number]
     quote = _QUOTE.match(line.text)
     inner = line.drop(quote.end()) if quote else line
     item = _LIST_ITEM.match(inner.text)
@@ -190,6 +196,9 @@ def _open(line: Line, number: int) -> _Fence | None:
         quotes=quote[0].count(">") if quote else 0,
         body=[],
     )
+    below = next((each for each in lines[number + 1 :][:_NEAR] if each.text.strip()), None)
+    if below is not None and not fence.quotes and _margin(below.text) < fence.indent:
+        fence.strip = 0
     _take_code_behind_label(inner, opener.start("info"), fence)
     return fence
 
@@ -218,8 +227,12 @@ def _strip(line: Line, fence: _Fence) -> Line:
     for _ in range(fence.quotes):
         quote = _QUOTE_MARK.match(line.text)
         line = line.drop(quote.end()) if quote else line
-    extra = len(line.text) - len(line.text.lstrip(" "))
-    return line.drop(min(extra, fence.indent))
+    width = fence.indent if fence.strip < 0 else fence.strip
+    return line.drop(min(_margin(line.text), width)) if width else line
+
+
+def _margin(text: str) -> int:
+    return len(text) - len(text.lstrip(" "))
 
 
 def _block(fence: _Fence, body: list[Line], last: int, *, closed: bool) -> Block:

@@ -1,10 +1,10 @@
 """What the sources of candidates look at, and how lines become a candidate."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from repair.cleaning.escapes import html_escaped
-from repair.cleaning.lines import Lines, gaps, join_lines, resplit, size_of, spans_of
+from repair.cleaning.lines import Line, Lines, gaps, join_lines, resplit, size_of, spans_of, trim_blank
 from repair.cleaning.marks import is_session
 from repair.cleaning.mend import disguised, mend
 from repair.cleaning.oracle import Oracle
@@ -40,13 +40,37 @@ class Scene:
 
 def all_blocks(lines: Lines, oracle: Oracle) -> tuple[Block, ...]:
     """Fenced blocks and tagged ones; a tag inside a fenced block is part of its code."""
-    fenced = fenced_blocks(lines, compiles(oracle))
+    fenced = _without_stray(lines, fenced_blocks(lines, compiles(oracle)), oracle)
     tagged = tagged_blocks(lines)
     if not tagged:
         return tuple(fenced)
     inside = {number for block in fenced for number in range(block.first, block.last + 1)}
     around = [block for block in tagged if block.first not in inside]
     return tuple(sorted([*fenced, *around], key=lambda block: block.first))
+
+
+def _without_stray(lines: Lines, fenced: list[Block], oracle: Oracle) -> list[Block]:
+    """Where all above the first fence is code, that fence closes it: the template had opened it."""
+    first = fenced[0] if fenced else None
+    if first is None or first.info or first.first == 0 or not is_bare(lines[first.first]):
+        return fenced
+    head = trim_blank(lines[: first.first])
+    if not head or not oracle.facts(join_lines(head)).definitions:
+        return fenced
+    closed = Block(
+        label=Label.PYTHON, info="", lines=head, first=0, last=first.first, closed=True, stray=True
+    )
+    rest, offset = lines[first.first + 1 :], first.first + 1
+    below = [
+        replace(block, first=block.first + offset, last=block.last + offset)
+        for block in fenced_blocks(rest, compiles(oracle))
+    ]
+    return [closed, *below]
+
+
+def is_bare(line: Line) -> bool:
+    """Whether a line is a fence and nothing else."""
+    return bool(line.text.strip()) and not line.text.strip(" `~")
 
 
 def satisfies(one: Candidate, wanted: Wanted) -> bool:

@@ -14,7 +14,7 @@ from repair.cleaning.rank import Candidate, Wanted, joined, rank, without_quotes
 from repair.cleaning.rules import MAX_SPANS, edit
 from repair.cleaning.scan import Block, Label, fenced_blocks
 from repair.cleaning.scene import Scene, all_blocks, candidate, compiles, satisfies
-from repair.cleaning.tags import heredocs
+from repair.cleaning.tags import heredocs, tagged_blocks
 from repair.cleaning.unfenced import (
     from_broken_fences,
     from_inline_code,
@@ -124,7 +124,8 @@ def _from_block(scene: Scene, block: Block, depth: int) -> Iterator[Candidate]:
     if nested:
         yield from nested
         return
-    rule = "tagged_block" if block.tag else "fence" if block.closed else "unclosed_fence"
+    rule = "tagged_block" if block.tag else "stray_closer" if block.stray else "fence"
+    rule = rule if block.closed else "unclosed_fence"
     lines = _with_line_behind_label(scene, block)
     one = candidate(lines, scene.oracle, scene.taken(rule, lines, block.info), label=block.label)
     if one is not None and not one.facts.compiles and not block.closed:
@@ -180,6 +181,10 @@ def _nested(scene: Scene, block: Block, depth: int) -> list[Candidate]:
         inner = fenced_blocks(block.lines, compiles(oracle))
         if inner and not oracle.facts(join_lines(block.lines)).compiles:
             return [one for part in inner for one in _from_block(scene, part, depth + 1)]
+    if block.tag and not oracle.facts(join_lines(block.lines)).compiles:
+        tagged = tagged_blocks(block.lines)
+        if tagged:
+            return [one for part in tagged for one in _from_block(scene, part, depth + 1)]
     if info.split(" ")[0] in _SHELLS and any("<<" in line.text for line in block.lines):
         return [one for part in heredocs(block.lines) for one in _from_block(scene, part, depth + 1)]
     if (info.startswith("json") or block.label is not Label.FOREIGN) and _starts_data(first):

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 
+from repair.cleaning.fallback import looks_like_code
 from repair.cleaning.lexer import pieces, quoted
 from repair.cleaning.lines import Line, Lines, trim_blank
 from repair.cleaning.reasoning import drop_channels, drop_reasoning
@@ -50,7 +51,7 @@ def drop_echo(view: View, covered: Covered) -> View:
             rest = [*glued, *view.lines[number + 1 :]]
             return view.changed("echoed_prompt", rest) if _has_code(rest) else view
         if not echoed and _ECHO.match(line.text):
-            if _has_code(view.lines[:number]):
+            if _has_code(view.lines[:number]) or looks_like_code(view.lines[:number]):
                 return view  # the answer was there before: this is another turn
             echoed = True
     return view
@@ -72,8 +73,12 @@ def drop_next_turn(view: View, covered: Covered) -> View:
         if place is not None and not covered(line.start + place):
             head = [*view.lines[:number], line.keep(place)]
             return view.changed("next_turn", head)
-        seen_code = seen_code or bool(_CODE.match(line.text))
+        seen_code = seen_code or bool(_CODE.match(line.text)) or _is_body(line)
     return view
+
+
+def _is_body(line: Line) -> bool:
+    return line.text[:1] in {" ", "\t"} and looks_like_code([line])
 
 
 def _turn_end(line: Line) -> int | None:
