@@ -7,6 +7,7 @@ recorded. Hostile text can crash a parser: the bench calls this through `repair.
 from dataclasses import dataclass, replace
 
 from repair.cleaning.extract import Extraction, search
+from repair.cleaning.gates import too_large
 from repair.cleaning.imports import missing_imports, with_imports
 from repair.cleaning.notes import flags
 from repair.cleaning.oracle import Oracle, code_sha256, quiet
@@ -45,10 +46,15 @@ def clean_reply(text: str, *, reasoning: str = "", asked: Asked | None = None, t
     with quiet():
         script = _cleaned(text, reasoning, asked, trees=trees)
         for _ in range(_MAX_ROUNDS):
-            if script.outcome is not CleanOutcome.UNPARSABLE or script.code is None or script.code == text:
+            code = script.code
+            if (
+                script.outcome is not CleanOutcome.UNPARSABLE
+                or code is None
+                or code == text
+                or too_large(code)
+            ):
                 break
-            again = _cleaned(script.code, "", asked, trees=trees)
-            text, script = script.code, _after(script, again)
+            text, script = code, _after(script, _cleaned(code, "", asked, trees=trees))
     return script
 
 
@@ -159,7 +165,7 @@ def _script(text: str, best: Candidate, found: Extraction, tests: str) -> Script
         reason="" if best.facts.compiles else best.facts.error,
         spans=best.spans,
         tests=tests,
-        flags=flags(best.facts.tree) if best.facts.tree else (),
+        flags=flags(best.facts.tree, best.code) if best.facts.tree else (),
         syntax_sha256=code_sha256(best.facts.code) if best.facts.code else "",
     )
 

@@ -131,7 +131,7 @@ def _notebook(cells: list[object]) -> str:
 def _from_yaml(lines: Lines, scene: Scene) -> Iterator[Candidate]:
     """`code: |`, and what is indented below it."""
     for number, line in enumerate(lines):
-        match = _YAML_KEY.match(line.text) if line.text.rstrip()[-1:] in {"|", ">", "-", "+"} else None
+        match = _YAML_KEY.match(line.text) if line.text[-1:] in {"|", ">", "-", "+", " "} else None
         if match is None:
             continue
         below = lines[number + 1 :]

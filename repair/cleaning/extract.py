@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from repair.cleaning import views
 from repair.cleaning.completion import open_prefix
 from repair.cleaning.data import in_data
+from repair.cleaning.fallback import is_hopeless
 from repair.cleaning.lines import (
     Span,
     join_lines,
@@ -83,6 +84,8 @@ def search(
 
 def _whole_reply(reply: str, oracle: Oracle) -> Candidate | None:
     """The reply as it is, if it is code; that it names its language first does not make it code."""
+    if is_hopeless(reply):
+        return None
     raw = oracle.facts(reply)
     if not raw.compiles or not raw.substance:
         return None

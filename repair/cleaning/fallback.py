@@ -32,6 +32,7 @@ _SENTENCE = re.compile(
     r"(?:[,.:]? [\w'`]|[.:]?$)"
 )
 """Two words in a row are no Python, and need no compiler to say so."""
+_PEEK = 400
 _PROSE_END = re.compile(r"[.:!?]\s*$")
 
 
@@ -70,6 +71,12 @@ class Salvage:
     def rule(self) -> str:
         """The name of what dropped the broken statements."""
         return "cut_off_tail" if self.tail_only else "broken_statements"
+
+
+def is_hopeless(text: str) -> bool:
+    """Whether the first line says, without a compiler, that the text is no Python: most replies are not."""
+    first = text[:_PEEK].lstrip().partition("\n")[0]
+    return first.startswith(("```", "<")) or _SENTENCE.match(first) is not None
 
 
 def chunks(lines: Lines, oracle: Oracle) -> list[Chunk]:

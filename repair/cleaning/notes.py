@@ -9,9 +9,9 @@ _REPEATABLE = frozenset({"overload", "setter", "getter", "deleter", "register"})
 _MAX_NAMED = 3
 
 
-def flags(tree: ast.Module) -> tuple[str, ...]:
+def flags(tree: ast.Module, code: str) -> tuple[str, ...]:
     """`redefined: f` (the last one counts), `runs_at_import`, `reads_input`; of code that compiles."""
-    return (*_redefined(tree), *_at_import(tree))
+    return (*_redefined(tree), *_at_import(tree, reads="input" in code))
 
 
 def _redefined(tree: ast.Module) -> Iterator[str]:
@@ -28,7 +28,7 @@ def _repeatable(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> 
     )
 
 
-def _at_import(tree: ast.Module) -> Iterator[str]:
+def _at_import(tree: ast.Module, *, reads: bool) -> Iterator[str]:
     running = [
         node
         for node in tree.body
@@ -41,7 +41,7 @@ def _at_import(tree: ast.Module) -> Iterator[str]:
     ]
     if calls or any(isinstance(node, ast.For | ast.While | ast.With) for node in running):
         yield "runs_at_import"
-    if any(_is_input(node) for each in running for node in ast.walk(each)):
+    if reads and any(_is_input(node) for each in running for node in ast.walk(each)):
         yield "reads_input"
 
 

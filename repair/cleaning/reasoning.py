@@ -14,13 +14,16 @@ _REASONING = re.compile(
     "|\u25c1/?think\u25b7|<\\|/?thinking\\|>|<\\|(?:begin|end)_of_thought\\|>",
     re.IGNORECASE,
 )
-_SIGNS_OF_REASONING = re.compile(r"think|thought|reason|reflect|scratchpad|analysis", re.IGNORECASE)
+_SIGNS_OF_REASONING = re.compile(
+    r"<[/|]{0,2}(?:think|thought|reason|reflect|scratch|analysis|seed:|begin_of|end_of)", re.IGNORECASE
+)
+_OTHER_SIGNS = ("THINK]", "think]", "\u25b7")
 _CHANNEL = re.compile(r"<\|channel\|>[ ]*(\w+)[^<>|]{0,100}(?:<\|constrain\|>\w*)?[ ]*<\|message\|>")
 
 
 def drop_reasoning(view: View, covered: Covered) -> View:
     """Set reasoning aside: closed, closed without an opener, or never closed."""
-    if not _SIGNS_OF_REASONING.search(view.reply):
+    if not _SIGNS_OF_REASONING.search(view.reply) and not any(sign in view.reply for sign in _OTHER_SIGNS):
         return view
     tags = [
         (line.start + match.start(), line.start + match.end(), not _closes(match))

@@ -196,7 +196,7 @@ def _open(lines: Lines, number: int) -> _Fence | None:
         quotes=quote[0].count(">") if quote else 0,
         body=[],
     )
-    below = next((each for each in lines[number + 1 :][:_NEAR] if each.text.strip()), None)
+    below = next((each for each in lines[number + 1 : number + 1 + _NEAR] if each.text.strip()), None)
     if below is not None and not fence.quotes and _margin(below.text) < fence.indent:
         fence.strip = 0
     _take_code_behind_label(inner, opener.start("info"), fence)

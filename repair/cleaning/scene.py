@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from repair.cleaning.escapes import html_escaped
+from repair.cleaning.gates import MAX_BYTES
 from repair.cleaning.lines import Line, Lines, gaps, join_lines, resplit, size_of, spans_of, trim_blank
 from repair.cleaning.marks import is_session
 from repair.cleaning.mend import disguised, mend
@@ -89,6 +90,10 @@ def candidate(lines: Lines, oracle: Oracle, *edits: Edit, label: Label = Label.N
         return None
     spans = spans_of(lines)
     layers: tuple[Edit, ...] = ()
+    if len(text) > MAX_BYTES:
+        # No parser may see it: there is nothing to mend it for.
+        facts = oracle.facts(text)
+        return Candidate(code=text, facts=facts, edits=edits, spans=spans, label=label, position=spans[0][0])
     if not oracle.facts(text).compiles or disguised(text) or is_session(text):
         lines, layers = _peeled(lines, text)
         text = join_lines(lines) if layers else text

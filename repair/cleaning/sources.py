@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from repair.cleaning.completion import continuations
 from repair.cleaning.data import from_data, in_data
-from repair.cleaning.fallback import attempted_names, looks_like_code
+from repair.cleaning.fallback import attempted_names, is_hopeless, looks_like_code
 from repair.cleaning.lines import Line, Lines, gaps, join_lines, size_of, spans_of, trim_blank
 from repair.cleaning.oracle import Oracle
 from repair.cleaning.rank import Candidate, Wanted, joined, rank, without_quotes
@@ -199,7 +199,7 @@ def _starts_data(first: Line) -> bool:
 def from_whole(scene: Scene) -> list[Candidate]:
     """What is left of the reply is code; after repairs of form at most, where nothing is fenced."""
     lines = trim_blank(scene.lines)
-    if scene.blocks and not scene.oracle.facts(join_lines(lines)).compiles:
+    if scene.blocks and (is_hopeless(lines[0].text) or not scene.oracle.facts(join_lines(lines)).compiles):
         return []
     return _whole(lines, scene)
 

@@ -38,7 +38,7 @@ _HEREDOC = re.compile(
     r"<<-?[ ]*(?P<quote>['\"\\]?)(?P<word>\w+)['\"]?[ ]*(?:>>?[ ]*(?P<after>\S+))?[ \t]*$"
 )
 _FOREIGN = frozenset({"tests", "test", "execute"})
-_SIGNS = ("<", "[", "{", "\\", "#+", "'''", '"""', "``")
+_SIGN = re.compile(r"^[ \t]*(?:[<\[{\\]|\#\+|'''|``|\"\"\")|<[sapf]\w{5}|<<", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +85,7 @@ def heredocs(lines: Lines) -> list[Block]:
 
 
 def _opened(text: str) -> _Opened | None:
-    if not any(sign in text for sign in _SIGNS):
+    if not _SIGN.search(text):
         return None
     if "<<" in text:
         return _heredoc(text)

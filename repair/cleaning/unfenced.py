@@ -85,7 +85,7 @@ _MAX_INLINE = 20
 def from_inline_code(scene: Scene) -> list[Candidate]:
     """A line between single backticks in a sentence, if it binds all that was asked for."""
     found: list[Candidate] = []
-    for line in scene.lines:
+    for line in (line for line in scene.lines if "`" in line.text):
         for match in _BACKTICKS.finditer(line.text):
             inner = [line.keep(match.end(1)).drop(match.start(1))]
             one = candidate(inner, scene.oracle, scene.taken("inline_code", inner))
@@ -138,6 +138,8 @@ def is_fence(line: Line) -> bool:
 
 def salvaged(lines: Lines, scene: Scene) -> Candidate | None:
     """A candidate of what stands of some lines."""
+    if not looks_like_code(lines):
+        return None
     kept = salvage(lines, scene.oracle)
     if kept is None:
         return None

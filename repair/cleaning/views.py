@@ -24,7 +24,18 @@ _END = re.compile(
     r"<\|(?:im_end|endoftext|eot_id|end_of_turn|end_of_text|end|eom_id|EOT|return|start|/ file )\|>"
     "|(?:EOT: true)?</s>|<end_of_turn>|<eos>|<\uff5cend\u2581of\u2581sentence\uff5c>|<\uff5cUser\uff5c>",
 )
-_SIGNS_OF_TURNS = ("<|", "</s>", "_of_turn>", "<eos>", "[INST]", "##", "Human:", "User:", "USER:", "<\uff5c")
+_SIGNS_OF_TURNS = (
+    "<|",
+    "</s>",
+    "_of_turn>",
+    "<eos>",
+    "[INST]",
+    "nstruction",
+    "Human:",
+    "User:",
+    "USER:",
+    "<\uff5c",
+)
 _TOKEN = re.compile(
     r"<\|/?[ ]?[A-Za-z_][\w ]{0,30}\|>|</?s>"
     r"|<(?:start|end)_of_turn>(?:model|user)?|<eos>|<bos>|\[/?INST\]|<</?SYS>>"
