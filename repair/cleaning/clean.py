@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from repair.cleaning.extract import Extraction, search
 from repair.cleaning.gates import too_large
 from repair.cleaning.imports import missing_imports, with_imports
-from repair.cleaning.notes import flags
+from repair.cleaning.notes import another_name, flags
 from repair.cleaning.oracle import Oracle, code_sha256, quiet
+from repair.cleaning.prompts import signatures
 from repair.cleaning.rank import AnswerKind, Candidate
 from repair.cleaning.reasoning import reasoning_in
 from repair.cleaning.rules import edit
@@ -79,7 +80,7 @@ def _cleaned(text: str, reasoning: str, asked: Asked, *, trees: bool) -> Script:
     if best.facts.compiles:
         best = _with_imports(best) if asked.kind == "script" else best
         best, tests = _with_tree_edits(best, asked) if trees else (best, "")
-    return _script(text, best, found, tests)
+    return _script(text, asked, best, found, tests)
 
 
 def _search(text: str, reasoning: str, asked: Asked) -> Extraction:
@@ -155,7 +156,7 @@ def _edited(best: Candidate, code: str, rule: str, detail: str) -> Candidate:
     return replace(best, code=code, facts=facts, edits=(*best.edits, done))
 
 
-def _script(text: str, best: Candidate, found: Extraction, tests: str) -> Script:
+def _script(text: str, asked: Asked, best: Candidate, found: Extraction, tests: str) -> Script:
     return Script(
         code=best.code,
         outcome=_outcome(text, best),
@@ -165,9 +166,18 @@ def _script(text: str, best: Candidate, found: Extraction, tests: str) -> Script
         reason="" if best.facts.compiles else best.facts.error,
         spans=best.spans,
         tests=tests,
-        flags=flags(best.facts.tree, best.code) if best.facts.tree else (),
+        flags=_flags(best, asked),
         syntax_sha256=code_sha256(best.facts.code) if best.facts.code else "",
     )
+
+
+def _flags(best: Candidate, asked: Asked) -> tuple[str, ...]:
+    if best.facts.tree is None:
+        return ()
+    seen = flags(best.facts.tree, best.code)
+    if asked.kind == "tests" or not asked.required or best.facts.names >= set(asked.required):
+        return seen
+    return (*seen, *another_name(best.facts, asked.required, signatures(asked.prompt, asked.required)))
 
 
 def _outcome(text: str, best: Candidate) -> CleanOutcome:

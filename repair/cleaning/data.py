@@ -19,7 +19,7 @@ _TELLING = re.compile(
 _MAX_DEPTH = 6
 _MAX_STRINGS = 40
 _MAX_STARTS = 3
-_STARTS = ("{", "[", '"')
+_STARTS = ("{", "[", '"', "'")
 _YAML_KEY = re.compile(
     r"(?P<key>(?:python_)?code|solution|script|python|answer|source|content|program|completion)"
     r":[ ]*[|>][-+]?[ ]*$"

@@ -101,7 +101,7 @@ def _whole_reply(reply: str, oracle: Oracle) -> Candidate | None:
 def _from_data_alone(reply: str, oracle: Oracle) -> list[Candidate]:
     """The whole reply is data: nothing in its strings is a tag or a turn."""
     bare = reply.strip()
-    if bare[:1] not in {"{", "[", '"'} or bare[-1:] not in {"}", "]", '"'}:
+    if bare[:1] not in {"{", "[", '"', "'"} or bare[-1:] not in {"}", "]", '"', "'"}:
         return []
     return list(in_data(trim_blank(split_lines(reply)), oracle))
 

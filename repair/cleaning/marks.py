@@ -50,7 +50,8 @@ def quote_marks(lines: Sequence[str]) -> Cuts | None:
         return None
     if not all(line.startswith(">") or not line.strip() for line in lines):
         return None
-    return [1 + (line[1:2] == " ") if line.strip() else 0 for line in lines]
+    width = 1 + all(line[1:2] in {" ", ""} for line in lines if line.strip())
+    return [min(width, len(line)) if line.strip() else 0 for line in lines]
 
 
 def line_numbers(lines: Sequence[str]) -> Cuts | None:

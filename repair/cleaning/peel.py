@@ -57,7 +57,12 @@ def _shifted(cuts: Cuts, margin: int) -> Cuts:
 
 
 def _is_worth(below: Lines) -> bool:
-    return looks_like_code(below) or any(line.text.lstrip().startswith(("```", "~~~")) for line in below)
+    quoted = bool(below) and below[0].text.startswith(">")
+    return (
+        quoted
+        or looks_like_code(below)
+        or any(line.text.lstrip().startswith(("```", "~~~")) for line in below)
+    )
 
 
 def _taken(rule: str, before: Lines, after: Lines, *, detail: str = "", lossy: bool = False) -> Edit:

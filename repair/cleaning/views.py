@@ -11,6 +11,7 @@ from repair.cleaning.typography import lone_surrogates
 from repair.cleaning.view import Covered, View, changed
 
 _ECHO = re.compile(r"^\s*#{2,}\s*(?:Instruction|Input|Question)s?\s*:?", re.IGNORECASE)
+_SIGNS_OF_ECHO = ("nstruction", "Input", "INPUT", "input", "uestion", "QUESTION")
 _RESPONSE = re.compile(
     r"^\s*#{2,}\s*(?:Response|Answer)\s*(?::\s*|:?\s*$)(?=$|```|class\b|def\b|import\b|from\b|@)",
     re.IGNORECASE,
@@ -49,14 +50,16 @@ _CODE = re.compile(
 
 def drop_echo(view: View, covered: Covered) -> View:
     """Some models repeat the instruction; the answer comes after `### Response:`."""
-    if "##" not in view.reply:
+    if not any(sign in view.reply for sign in _SIGNS_OF_ECHO) and not starts_with_response(view.reply):
         return view
     # The prompt may have been cut off before its last line.
     echoed = starts_with_response(view.reply)
     for number, line in enumerate(view.lines):
-        if "##" not in line.text or covered(line.start):
+        if "##" not in line.text:
             continue
         response = _RESPONSE.match(line.text) if echoed else None
+        if (response or _ECHO.match(line.text)) and covered(line.start):
+            continue
         if response is not None:
             glued = [line.drop(response.end())] if response.end() < len(line.text) else []
             rest = [*glued, *view.lines[number + 1 :]]
