@@ -11,6 +11,7 @@ from repair.cleaning.oracle import Oracle, quiet
 from repair.cleaning.rank import Candidate
 from repair.cleaning.rules import edit
 from repair.cleaning.scene import Scene, all_blocks, candidate
+from repair.cleaning.typography import without_colours
 
 _TELLING = re.compile(
     r"code|solution|script|python|answer|source|content|program|completion|implementation|file_text|cmd|command",
@@ -20,6 +21,7 @@ _MAX_DEPTH = 6
 _MAX_STRINGS = 40
 _MAX_STARTS = 3
 _STARTS = ("{", "[", '"', "'")
+_TRIPLE = ('"""', "'''")
 _YAML_KEY = re.compile(
     r"(?P<key>(?:python_)?code|solution|script|python|answer|source|content|program|completion)"
     r":[ ]*[|>][-+]?[ ]*$"
@@ -46,7 +48,7 @@ def in_data(lines: Lines, oracle: Oracle) -> Iterator[Candidate]:
     span = (lines[0].start, lines[-1].end)
     for number, (key, code) in enumerate(_codes(value)):
         done = edit("json", detail=key[:40], dropped_chars=len(text) - len(code))
-        inner = resplit(code, span)
+        inner = resplit(without_colours(code), span)
         whole = candidate(inner, oracle, done)
         if whole is not None and whole.facts.substance:
             yield whole
@@ -67,7 +69,7 @@ def _loaded(text: str, oracle: Oracle) -> object:
             continue
         if not isinstance(value, str) or start == 0:
             return value
-    if text[:1] in _STARTS and oracle.facts(text).compiles:
+    if text[:1] in _STARTS and not text.startswith(_TRIPLE) and oracle.facts(text).compiles:
         try:
             with quiet():
                 return ast.literal_eval(text)

@@ -30,6 +30,9 @@ def first_line_space(text: str) -> str:
     lines = bare[width:].split("\n")
     fresh = [line for line, state in zip(lines, states(lines), strict=True) if line.strip() and state.fresh]
     margins = [len(_margin(line).expandtabs(_LEVEL)) for line in fresh[1:]]
+    opens = lines[0].rstrip().endswith(":")
+    if opens and margins and margins[0] <= width:
+        return bare[width:]  # its body would stand no deeper than itself
     if margins and min(margins) > 0 and any(margin % _LEVEL for margin in margins):
         return text
     return bare[width:]

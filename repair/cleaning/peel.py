@@ -57,12 +57,10 @@ def _shifted(cuts: Cuts, margin: int) -> Cuts:
 
 
 def _is_worth(below: Lines) -> bool:
-    quoted = bool(below) and below[0].text.startswith(">")
-    return (
-        quoted
-        or looks_like_code(below)
-        or any(line.text.lstrip().startswith(("```", "~~~")) for line in below)
-    )
+    if looks_like_code(below) or any(line.text.lstrip().startswith(("```", "~~~")) for line in below):
+        return True
+    texts = [line.text for line in trim_blank(below)]
+    return any(mark.cuts(texts) is not None for mark in MARKS)
 
 
 def _taken(rule: str, before: Lines, after: Lines, *, detail: str = "", lossy: bool = False) -> Edit:

@@ -179,6 +179,8 @@ def _parts(best: Candidate, others: list[Candidate], wanted: Wanted) -> Iterator
     Those above may only define, those below must use what the best defines. What does not is an
     alternative, or the answer to something else; what runs anything is an example.
     """
+    if wanted.kind == "tests":
+        yield from (one for one in others if _has_tests(one))
     if wanted.kind == "tests" or not best.facts.definitions:
         return
     quiet = sorted(filter(_only_binds, others), key=lambda one: one.position)
@@ -208,8 +210,11 @@ def _bound(found: list[Candidate]) -> frozenset[str]:
 
 def _only_binds(one: Candidate) -> bool:
     """Imports, definitions, constants and a guarded main; data in small letters is an example."""
-    tests = any(name.startswith(("test", "Test")) for name in one.facts.names)
-    return one.facts.tree is not None and not tests and all(map(_binds, one.facts.tree.body))
+    return one.facts.tree is not None and not _has_tests(one) and all(map(_binds, one.facts.tree.body))
+
+
+def _has_tests(one: Candidate) -> bool:
+    return any(name.startswith(("test", "Test")) for name in one.facts.definitions)
 
 
 def _binds(node: ast.stmt) -> bool:

@@ -161,7 +161,7 @@ class _Scanner:
         if self._opens_next(line, fence):
             return _block(fence, list(fence.body), number - 1, closed=False)
         behind = _TEXT_BEHIND.match(line.text)
-        if behind is not None and fence.closes(behind["mark"]) and self._compiles(join_lines(fence.body)):
+        if behind is not None and fence.closes(behind["mark"]):
             return _block(fence, list(fence.body), number, closed=True)
         glued = None if fence.info.casefold() in _DIFFS else _GLUED_CLOSER.match(line.text)
         if glued is not None and fence.closes(glued["mark"]):

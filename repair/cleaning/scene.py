@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from repair.cleaning.escapes import html_escaped
+from repair.cleaning.fallback import looks_like_code
 from repair.cleaning.gates import MAX_BYTES
 from repair.cleaning.lines import Line, Lines, gaps, join_lines, resplit, size_of, spans_of, trim_blank
 from repair.cleaning.marks import is_session
@@ -56,7 +57,8 @@ def _without_stray(lines: Lines, fenced: list[Block], oracle: Oracle) -> list[Bl
     if first is None or first.info or first.first == 0 or not is_bare(lines[first.first]):
         return fenced
     head = trim_blank(lines[: first.first])
-    if not head or not oracle.facts(join_lines(head)).definitions:
+    one = candidate(head, oracle) if head and looks_like_code(head) else None
+    if one is None or not one.facts.definitions:
         return fenced
     closed = Block(
         label=Label.PYTHON, info="", lines=head, first=0, last=first.first, closed=True, stray=True

@@ -8,6 +8,7 @@ from dataclasses import replace
 from repair.cleaning.completion import continuations
 from repair.cleaning.data import from_data, in_data
 from repair.cleaning.fallback import attempted_names, is_hopeless, looks_like_code
+from repair.cleaning.lexer import states
 from repair.cleaning.lines import Line, Lines, gaps, join_lines, size_of, spans_of, trim_blank
 from repair.cleaning.oracle import Oracle
 from repair.cleaning.rank import Candidate, Wanted, joined, rank, without_quotes
@@ -79,6 +80,19 @@ def _is_program(new: list[Candidate], wanted: Wanted) -> bool:
     return not wanted.required and any(
         one.facts.substance and not one.lossy and one.label is not Label.FOREIGN for one in new
     )
+
+
+def from_quoted_fences(scene: Scene) -> list[Candidate]:
+    """Code without a fence whose strings have fences in them."""
+    if not scene.blocks or any(block.tag for block in scene.blocks):
+        return []
+    quoted = [bool(state.triple) for state in states([line.text for line in scene.lines])]
+    if not any(quoted[block.first] for block in scene.blocks):
+        return []
+    one = candidate(trim_blank(scene.lines), scene.oracle)
+    if one is None or not one.facts.compiles:
+        one = salvaged(unfenced(scene.lines), scene)
+    return [one] if one is not None and satisfies(one, scene.wanted) and "```" in one.code else []
 
 
 def from_fences(scene: Scene) -> list[Candidate]:
@@ -218,6 +232,7 @@ Source = Callable[[Scene], list[Candidate]]
 
 SOURCES: tuple[Source, ...] = (
     from_whole,
+    from_quoted_fences,
     from_fences,
     from_below,
     from_data,
@@ -231,7 +246,7 @@ SOURCES: tuple[Source, ...] = (
     from_unparsable,
 )
 """Where an answer may be, the surest place first."""
-_SURE = frozenset({from_whole, from_fences, from_below, from_data, from_mended_whole, from_repeated})
+_SURE = frozenset(SOURCES[: SOURCES.index(from_mended_whole) + 1]) | {from_repeated}
 
 
 def completed(view: View, prefix: str, wanted: Wanted, oracle: Oracle) -> Iterator[Candidate]:

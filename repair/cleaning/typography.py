@@ -28,6 +28,14 @@ _CURLY = re.compile(
 )
 
 
+_ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-Z\\-_]")
+
+
+def without_colours(text: str) -> str:
+    """Take out the control sequences of a terminal."""
+    return _ANSI.sub("", text) if "\x1b" in text else text
+
+
 def invisible_characters(text: str) -> str:
     """Take out the byte order mark in front, and NUL, which no source text may have anywhere."""
     return text.lstrip("\ufeff").replace("\x00", "")

@@ -7,7 +7,7 @@ from repair.cleaning.fallback import looks_like_code
 from repair.cleaning.lexer import pieces, quoted
 from repair.cleaning.lines import Line, Lines, trim_blank
 from repair.cleaning.reasoning import drop_channels, drop_reasoning
-from repair.cleaning.typography import lone_surrogates
+from repair.cleaning.typography import lone_surrogates, without_colours
 from repair.cleaning.view import Covered, View, changed
 
 _ECHO = re.compile(r"^\s*#{2,}\s*(?:Instruction|Input|Question)s?\s*:?", re.IGNORECASE)
@@ -42,7 +42,6 @@ _TOKEN = re.compile(
     r"|<(?:start|end)_of_turn>(?:model|user)?|<eos>|<bos>|\[/?INST\]|<</?SYS>>"
     "|<\uff5c[^<>\\s]{1,30}\uff5c>|^(?:assistant|Assistant:)\\s*$",
 )
-_ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-Z\\-_]")
 _CODE = re.compile(
     r"^\s*(?:>>> )?(?:(?:async\s+)?def\s+\w+\s*\(|class\s+\w+|import\s+\w|from\s+[\w.]+\s+import\s|`{3}|~{3})"
 )
@@ -112,7 +111,7 @@ def strip_ansi(view: View, covered: Covered) -> View:
         return view
     if not any("\x1b" in line.text and not covered(line.start) for line in view.lines):
         return view
-    return changed(view, "ansi_codes", lambda text: _ANSI.sub("", text) if "\x1b" in text else text)
+    return changed(view, "ansi_codes", without_colours)
 
 
 def drop_invalid(view: View, covered: Covered) -> View:
