@@ -14,7 +14,7 @@ from repair.cleaning.peel import peeled
 from repair.cleaning.rank import Candidate, Wanted
 from repair.cleaning.rules import edit
 from repair.cleaning.scan import Block, Label, fenced_blocks
-from repair.cleaning.tags import tagged_blocks
+from repair.cleaning.tags import enclosed, tagged_blocks
 from repair.script import Edit
 
 
@@ -96,7 +96,7 @@ def candidate(lines: Lines, oracle: Oracle, *edits: Edit, label: Label = Label.N
         # No parser may see it: there is nothing to mend it for.
         facts = oracle.facts(text)
         return Candidate(code=text, facts=facts, edits=edits, spans=spans, label=label, position=spans[0][0])
-    if not oracle.facts(text).compiles or disguised(text) or is_session(text):
+    if not oracle.facts(text).compiles or _is_wrapped(lines, text):
         lines, layers = _peeled(lines, text)
         text = join_lines(lines) if layers else text
     mended = mend(text, oracle)
@@ -108,6 +108,13 @@ def candidate(lines: Lines, oracle: Oracle, *edits: Edit, label: Label = Label.N
         label=label,
         position=spans[0][0] if spans else 0,
     )
+
+
+def _is_wrapped(lines: Lines, text: str) -> bool:
+    """Whether text that compiles has something around it all the same."""
+    if disguised(text) or is_session(text):
+        return True
+    return text.lstrip()[:1] in {"[", "{", "#"} and enclosed(trim_blank(lines)) is not None
 
 
 def _peeled(lines: Lines, text: str) -> tuple[Lines, tuple[Edit, ...]]:

@@ -110,14 +110,21 @@ def _beside_code(scene: Scene, found: list[Candidate]) -> list[Candidate]:
     return [] if _code_outside(scene) else found
 
 
-def from_below(scene: Scene) -> list[Candidate]:
-    """Code without a fence below the last block, if it defines what was asked for: the block was a draft."""
-    blocks = [block for block in scene.blocks if any(line.text.strip() for line in block.lines)]
-    lines = trim_blank(scene.lines[blocks[-1].last + 1 :]) if blocks else []
-    if not scene.wanted.required & attempted_names("\n".join(line.text for line in lines)):
+def from_beside(scene: Scene) -> list[Candidate]:
+    """Code without a fence above, between or below the blocks, if it defines what was asked for."""
+    if not scene.wanted.required or not scene.blocks:
         return []
-    one = salvaged(unfenced(lines), scene)
-    return [one] if one is not None and satisfies(one, scene.wanted) else []
+    ends = [0, *(block.last + 1 for block in scene.blocks)]
+    starts = [*(block.first for block in scene.blocks), len(scene.lines)]
+    found = []
+    for start, end in zip(ends, starts, strict=True):
+        lines = trim_blank(scene.lines[start:end])
+        if not scene.wanted.required & attempted_names("\n".join(line.text for line in lines)):
+            continue
+        one = salvaged(unfenced(lines), scene)
+        if one is not None and satisfies(one, scene.wanted):
+            found.append(one)
+    return found
 
 
 def _lone_stranger(scene: Scene) -> list[Candidate]:
@@ -234,7 +241,7 @@ SOURCES: tuple[Source, ...] = (
     from_whole,
     from_quoted_fences,
     from_fences,
-    from_below,
+    from_beside,
     from_data,
     from_mended_whole,
     from_stray_closer,
