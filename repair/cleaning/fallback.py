@@ -29,7 +29,7 @@ _CODE_LIKE = re.compile(
 _DEFINES = re.compile(r"^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)", re.MULTILINE)
 _SENTENCE = re.compile(
     r"(?!(?:True|False|None)\b)[A-Z][a-z']*,? (?!(?:if|for|in|is|and|or|not)\b)[a-z']+"
-    r"(?:[,.:]? [\w'`]|[.:]?$)"
+    r"(?:[,.:]? [\w'`]|[.:]?$)|[A-Z][a-z]*!(?: |$)"
 )
 """Two words in a row are no Python, and need no compiler to say so."""
 _PEEK = 400
@@ -76,7 +76,7 @@ class Salvage:
 def is_hopeless(text: str) -> bool:
     """Whether the first line says, without a compiler, that the text is no Python: most replies are not."""
     first = text[:_PEEK].lstrip().partition("\n")[0]
-    return first.startswith(("```", "<")) or _SENTENCE.match(first) is not None
+    return first.startswith(("```", "<", ">", "**")) or _SENTENCE.match(first) is not None
 
 
 def chunks(lines: Lines, oracle: Oracle) -> list[Chunk]:

@@ -86,6 +86,8 @@ def from_quoted_fences(scene: Scene) -> list[Candidate]:
     """Code without a fence whose strings have fences in them."""
     if not scene.blocks or any(block.tag for block in scene.blocks):
         return []
+    if not any('"""' in line.text or "'''" in line.text for line in scene.lines[: scene.blocks[-1].first]):
+        return []
     quoted = [bool(state.triple) for state in states([line.text for line in scene.lines])]
     if not any(quoted[block.first] for block in scene.blocks):
         return []
