@@ -5,6 +5,7 @@ Started by `repair.cleaning.caged`. Frames on stdin and stdout are four bytes of
 
 import contextlib
 import dataclasses
+import gc
 import json
 import os
 import struct
@@ -13,6 +14,7 @@ from typing import Any, BinaryIO
 
 from repair.cleaning.clean import Asked, clean_reply
 
+_OBJECTS = 200_000
 HEADER = struct.Struct(">I")
 
 
@@ -20,10 +22,17 @@ def main(cpu_s: float, memory_bytes: int) -> None:
     """Serve until stdin ends."""
     requests, answers = sys.stdin.buffer, _private_stdout()
     _limit_memory(memory_bytes)
+    settle()
     _write(answers, {"ready": True})
     while (request := _read(requests)) is not None:
         _limit_cpu(cpu_s)
         _write(answers, _answer(request))
+
+
+def settle() -> None:
+    """Look for cycles rarely: a syntax tree has none, and is as large as the thresholds are small."""
+    gc.freeze()
+    gc.set_threshold(_OBJECTS)
 
 
 def _private_stdout() -> BinaryIO:

@@ -7,12 +7,14 @@ recorded. Hostile text can crash a parser: the bench calls this through `repair.
 from dataclasses import dataclass, replace
 
 from repair.cleaning.extract import Extraction, search
+from repair.cleaning.gates import too_large
 from repair.cleaning.imports import missing_imports, with_imports
-from repair.cleaning.notes import flags
-from repair.cleaning.oracle import Oracle, code_sha256
+from repair.cleaning.notes import another_name, flags
+from repair.cleaning.oracle import Oracle, code_sha256, quiet
+from repair.cleaning.prompts import signatures
 from repair.cleaning.rank import AnswerKind, Candidate
+from repair.cleaning.reasoning import reasoning_in
 from repair.cleaning.rules import edit
-from repair.cleaning.views import reasoning_in
 from repair.script import CleanOutcome, Script
 
 
@@ -42,6 +44,35 @@ def clean_reply(text: str, *, reasoning: str = "", asked: Asked | None = None, t
         trees: whether libcst may be used on code that compiles.
     """
     asked = asked or Asked()
+    with quiet():
+        script = _cleaned(text, reasoning, asked, trees=trees)
+        for _ in range(_MAX_ROUNDS):
+            code = script.code
+            if (
+                script.outcome is not CleanOutcome.UNPARSABLE
+                or code is None
+                or code == text
+                or too_large(code)
+            ):
+                break
+            text, script = code, _after(script, _cleaned(code, "", asked, trees=trees))
+    return script
+
+
+_MAX_ROUNDS = 4
+
+
+def _after(before: Script, again: Script) -> Script:
+    """What is broken is looked at once more, without what was around it, until nothing changes."""
+    if again.code == before.code:
+        return before
+    outcome = CleanOutcome.CLEANED if again.outcome is CleanOutcome.RAW else again.outcome
+    # The edits of a second look have no place in the reply: their spans are left out.
+    edits = (*before.edits, *(replace(done, spans=()) for done in again.edits))
+    return replace(again, outcome=outcome, edits=edits, raw_compiles=False, spans=before.spans)
+
+
+def _cleaned(text: str, reasoning: str, asked: Asked, *, trees: bool) -> Script:
     found = _search(text, reasoning, asked)
     if not found.candidates:
         return Script(code=None, outcome=CleanOutcome.NO_CODE, reason=found.reason)
@@ -49,7 +80,7 @@ def clean_reply(text: str, *, reasoning: str = "", asked: Asked | None = None, t
     if best.facts.compiles:
         best = _with_imports(best) if asked.kind == "script" else best
         best, tests = _with_tree_edits(best, asked) if trees else (best, "")
-    return _script(text, best, found, tests)
+    return _script(text, asked, best, found, tests)
 
 
 def _search(text: str, reasoning: str, asked: Asked) -> Extraction:
@@ -126,7 +157,7 @@ def _edited(best: Candidate, code: str, rule: str, detail: str) -> Candidate:
     return replace(best, code=code, facts=facts, edits=(*best.edits, done))
 
 
-def _script(text: str, best: Candidate, found: Extraction, tests: str) -> Script:
+def _script(text: str, asked: Asked, best: Candidate, found: Extraction, tests: str) -> Script:
     return Script(
         code=best.code,
         outcome=_outcome(text, best),
@@ -136,9 +167,18 @@ def _script(text: str, best: Candidate, found: Extraction, tests: str) -> Script
         reason="" if best.facts.compiles else best.facts.error,
         spans=best.spans,
         tests=tests,
-        flags=flags(best.facts.tree) if best.facts.tree else (),
+        flags=_flags(best, asked),
         syntax_sha256=code_sha256(best.facts.code) if best.facts.code else "",
     )
+
+
+def _flags(best: Candidate, asked: Asked) -> tuple[str, ...]:
+    if best.facts.tree is None:
+        return ()
+    seen = flags(best.facts.tree, best.code)
+    if asked.kind == "tests" or not asked.required or best.facts.names >= set(asked.required):
+        return seen
+    return (*seen, *another_name(best.facts, asked.required, signatures(asked.prompt, asked.required)))
 
 
 def _outcome(text: str, best: Candidate) -> CleanOutcome:

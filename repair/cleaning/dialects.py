@@ -19,6 +19,14 @@ _EXCEPT = re.compile(r"(?P<head>[ \t]*except\b[^:\"'#]*?),[ \t]*(?P<name>[A-Za-z
 _RAISE = re.compile(r"(?P<head>[ \t]*raise[ \t]+[A-Za-z_][\w.]*)[ \t]*,[ \t]*(?P<rest>[^#]+?)[ \t]*$")
 
 
+_CELL_MAGIC = re.compile(r"\s*%%(?:writefile|file|python3?|py|capture|time|timeit|script|bash)\b[^\n]*\n")
+
+
+def cell_magic(text: str) -> str:
+    """Take off a first line that says what the notebook shall do with the cell below it."""
+    return _CELL_MAGIC.sub("", text, count=1) if _CELL_MAGIC.match(text) else text
+
+
 def notebook_magics(text: str) -> str:
     """Comment out `%magic` and `!shell` lines, and take `In [3]:` off."""
     if not _SOME_MAGIC.search(text):

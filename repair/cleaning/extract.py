@@ -7,22 +7,30 @@ Parsing hostile text can crash the interpreter; outside of tests this runs in `r
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from repair.cleaning import views
 from repair.cleaning.completion import open_prefix
+from repair.cleaning.data import in_data
+from repair.cleaning.fallback import is_hopeless
 from repair.cleaning.lines import (
     Span,
     join_lines,
     split_lines,
+    trim_blank,
 )
+from repair.cleaning.marks import is_session
 from repair.cleaning.mend import disguised, mend
 from repair.cleaning.oracle import Oracle
+from repair.cleaning.peel import peeled
 from repair.cleaning.prompts import signatures
 from repair.cleaning.rank import AnswerKind, Candidate, Wanted, rank
+from repair.cleaning.reasoning import UNFINISHED
 from repair.cleaning.scan import Label, fenced_blocks
-from repair.cleaning.sources import candidates, compiles, completed, satisfies
-from repair.cleaning.views import View
+from repair.cleaning.scene import compiles, satisfies
+from repair.cleaning.sources import candidates, completed
+from repair.cleaning.tags import enclosed
+from repair.cleaning.view import Covered, View
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,11 +67,14 @@ def search(
     if whole is not None and not (prefix and not satisfies(whole, wanted)):
         raw_compiles = not whole.edits and wanted.required <= whole.facts.names
         return Extraction(candidates=(whole,), raw_compiles=raw_compiles)
+    sure = rank(_from_data_alone(reply, oracle), wanted)
+    if sure and satisfies(sure[0], wanted) and not prefix:
+        return Extraction(candidates=sure)
     view = _answer_view(reply, oracle)
-    found = rank(candidates(view, wanted, oracle), wanted)
-    if found and found[0].facts.compiles and not found[0].lossy and not prefix:
-        return Extraction(candidates=found)
     calm = _calmed(view)
+    found = rank(candidates(view, wanted, oracle, sure_only=calm is not view), wanted)
+    if found and satisfies(found[0], wanted) and not prefix:
+        return Extraction(candidates=found)
     if calm is not view:
         found = rank([*found, *candidates(calm, wanted, oracle)], wanted)
     if prefix and not (found and satisfies(found[0], wanted)):
@@ -73,14 +84,36 @@ def search(
 
 def _whole_reply(reply: str, oracle: Oracle) -> Candidate | None:
     """The reply as it is, if it is code; that it names its language first does not make it code."""
+    if is_hopeless(reply):
+        return None
     raw = oracle.facts(reply)
     if not raw.compiles or not raw.substance:
+        return None
+    if _is_disguised(reply):
         return None
     mended = mend(reply, oracle) if disguised(reply) else None
     spans = ((0, len(reply)),)
     if mended is None or not mended.facts.substance:
         return Candidate(code=reply, facts=raw, spans=spans)
     return Candidate(code=mended.text, facts=mended.facts, edits=mended.edits, spans=spans)
+
+
+def _from_data_alone(reply: str, oracle: Oracle) -> list[Candidate]:
+    """The whole reply is data: nothing in its strings is a tag or a turn."""
+    bare = reply.strip()
+    if bare[:1] not in {"{", "[", '"', "'"} or bare[-1:] not in {"}", "]", '"', "'"}:
+        return []
+    return list(in_data(trim_blank(split_lines(reply)), oracle))
+
+
+def _is_disguised(reply: str) -> bool:
+    """`[BEGIN]`, `{code}` and `In [1]: x` are Python, of a kind, and `#+BEGIN_SRC` is a comment."""
+    start = reply[:_PEEK].lstrip()
+    if is_session(start):
+        return True
+    if views.starts_with_response(reply):
+        return True
+    return start[:1] in {"[", "{", "#"} and enclosed(trim_blank(split_lines(reply))) is not None
 
 
 _REFUSAL = re.compile(
@@ -98,7 +131,7 @@ _PEEK = 4_000
 
 def _why_nothing(reply: str, view: View, reasoning: str) -> str:
     if view.unfinished or (reasoning.strip() and not reply.strip()):
-        return views.UNFINISHED
+        return UNFINISHED
     if not reply.strip():
         return "empty reply"
     other = _OTHER.search(reply[:_PEEK])
@@ -108,14 +141,15 @@ def _why_nothing(reply: str, view: View, reasoning: str) -> str:
 
 
 def _answer_view(reply: str, oracle: Oracle) -> View:
-    view = View(lines=split_lines(reply))
+    view = View(lines=split_lines(reply), reply=reply)
     covered = _covered(view, oracle)
     for rule in views.STRICT:
         view = rule(view, covered) if view.lines else view
-    return view
+    lines, layers = peeled(view.lines)
+    return replace(view, lines=lines, edits=(*view.edits, *layers)) if layers else view
 
 
-def _covered(view: View, oracle: Oracle) -> views.Covered:
+def _covered(view: View, oracle: Oracle) -> Covered:
     """Offsets inside fenced blocks that compile; found only when first asked for."""
     spans: list[Span] | None = None
 

@@ -23,9 +23,16 @@ _CODE_LIKE = re.compile(
     r"|(?:if|for|while|with|elif|else|try|except|finally|match|async for|async with)\b.*:\s*(?:#.*)?$"
     r"|[A-Za-z_][\w.]*(?:\[.*\])?\s*(?:[-+*/%|&^]|//|\*\*|<<|>>)?=(?!=)\s*\S|[A-Za-z_][\w.]*\(.*\)?\s*(?:#.*)?$"
     r"|(?:return|raise|assert|yield|await|del|global|nonlocal)\s+\S|(?:return|pass|break|continue)\s*$"
+    r"|print\s+[\"'\w][\w.]*(?:$|[,%.(\[\"'])"
     r"|%{1,2}[A-Za-z]+\b|![A-Za-z]+ )"
 )
 _DEFINES = re.compile(r"^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)", re.MULTILINE)
+_SENTENCE = re.compile(
+    r"(?!(?:True|False|None)\b)[A-Z][a-z']*,? (?!(?:if|for|in|is|and|or|not)\b)[a-z']+"
+    r"(?:[,.:]? [\w'`]|[.:]?$)|[A-Z][a-z]*!(?: |$)"
+)
+"""Two words in a row are no Python, and need no compiler to say so."""
+_PEEK = 400
 _PROSE_END = re.compile(r"[.:!?]\s*$")
 
 
@@ -66,6 +73,12 @@ class Salvage:
         return "cut_off_tail" if self.tail_only else "broken_statements"
 
 
+def is_hopeless(text: str) -> bool:
+    """Whether the first line says, without a compiler, that the text is no Python: most replies are not."""
+    first = text[:_PEEK].lstrip().partition("\n")[0]
+    return first.startswith(("```", "<", ">", "**")) or _SENTENCE.match(first) is not None
+
+
 def chunks(lines: Lines, oracle: Oracle) -> list[Chunk]:
     """Cut into top-level statements and judge each of them."""
     return [Chunk(lines=part, kind=_kind(part, oracle)) for part in _split(lines)]
@@ -80,7 +93,8 @@ def _split(lines: Lines) -> list[list[Line]]:
         if not parts or (state.fresh and not decorated and _begins(line, parts[-1])):
             parts.append([])
         parts[-1].append(line)
-        decorated = state.fresh and (line.text.startswith("@") or (decorated and not line.text.strip()))
+        if state.fresh:
+            decorated = line.text.startswith("@") or (decorated and not line.text.strip())
         state = after_line(line.text, state)
     return parts
 
@@ -100,6 +114,8 @@ def _kind(part: list[Line], oracle: Oracle) -> Kind:
     meaningful = [line for line in part if line.text.strip() and not line.text.startswith("#")]
     if not meaningful:
         return Kind.REMARK
+    if _SENTENCE.match(meaningful[0].text):
+        return Kind.PROSE
     facts = oracle.facts(join_lines(part))
     if facts.compiles:
         return Kind.CODE if facts.substance or _is_docstring(meaningful[0]) else Kind.PROSE
@@ -156,10 +172,10 @@ def _where(parts: Sequence[Chunk], kind: Kind) -> tuple[Span, ...]:
 
 def _stays(parts: Sequence[Chunk], number: int, solid: list[int]) -> bool:
     kind = parts[number].kind
-    if kind is Kind.REMARK:
-        leads = number + 1 in solid[:1]
-        return leads or solid[0] < number < solid[-1]
-    return kind is Kind.CODE
+    if kind is not Kind.REMARK or solid[0] < number < solid[-1]:
+        return kind is not Kind.PROSE and kind is not Kind.BROKEN
+    between = parts[number : solid[0]] if number < solid[0] else parts[solid[-1] + 1 : number + 1]
+    return all(part.kind is Kind.REMARK and not part.lines[0].text.startswith("##") for part in between)
 
 
 def _needs_dropped(kept: list[Line], broken: list[Chunk]) -> bool:

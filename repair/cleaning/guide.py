@@ -41,7 +41,7 @@ cut at its fences by text alone. `mendbench clean FILE --explain` shows what was
 | `llm_cleaned` | a model mended the form |
 
 Some things are seen and left alone: `redefined: f` (the last definition counts), `runs_at_import`,
-`reads_input`.
+`reads_input`, `another_name: f` (the one public function has not the name that was asked for).
 """
 
 

@@ -90,3 +90,18 @@ def pieces(text: str) -> Iterator[tuple[bool, str]]:
     """Cut a text into (is code, piece): what is not code is a string or a comment, whole."""
     for piece in _PIECE.finditer(text):
         yield piece.lastgroup == "code", piece[0]
+
+
+_ON_ONE_LINE = re.compile(
+    r"""(?<!\w)(?:[rRbBuUfF]{1,2})?
+    (?:\"\"\".*?\"\"\"|\'\'\'.*?\'\'\'|"(?:[^"\\]|\\.)*+"|'(?:[^'\\]|\\.)*+'|(?<!`)`(?!`)[^`]+`(?!`)|\u201c[^\u201c\u201d]*\u201d)""",
+    re.VERBOSE,
+)
+
+
+def quoted(text: str, start: int, end: int) -> bool:
+    """Whether a stretch of one line lies in a string, or in backticks, that begins and ends on that line."""
+    if not any(mark in text for mark in "\"'`\u201c"):
+        return False
+    spans = (match.span() for match in _ON_ONE_LINE.finditer(text))
+    return any(first < start and end < last for first, last in spans)

@@ -31,6 +31,11 @@ def split_lines(text: str) -> list[Line]:
     """Split at LF, CRLF and CR only: other separators of Unicode are no line ends to Python."""
     lines: list[Line] = []
     start = 0
+    if "\r" not in text:
+        for part in text.removesuffix("\n").split("\n") if text else ():
+            lines.append(Line(part, start, start + len(part)))
+            start += len(part) + 1
+        return lines
     for end in _LINE_END.finditer(text):
         lines.append(Line(text[start : end.start()], start, end.start()))
         start = end.end()

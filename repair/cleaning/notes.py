@@ -2,16 +2,35 @@
 
 import ast
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+
+from repair.cleaning.oracle import Facts
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _REPEATABLE = frozenset({"overload", "setter", "getter", "deleter", "register"})
 _MAX_NAMED = 3
 
 
-def flags(tree: ast.Module) -> tuple[str, ...]:
+def flags(tree: ast.Module, code: str) -> tuple[str, ...]:
     """`redefined: f` (the last one counts), `runs_at_import`, `reads_input`; of code that compiles."""
-    return (*_redefined(tree), *_at_import(tree))
+    return (*_redefined(tree), *_at_import(tree, reads="input" in code))
+
+
+def another_name(
+    facts: Facts, required: Iterable[str], signatures: Iterable[tuple[str, tuple[str, ...]]]
+) -> tuple[str, ...]:
+    """`another_name: solve`: the one public function does not have the one name that was asked for.
+
+    It is never renamed: whoever asked for a name asked for it. Where the prompt tells how many parameters
+    the function has, those of the other one must be as many.
+    """
+    missing = set(required) - facts.names
+    found = [one for one in facts.signatures if not one[0].startswith(("_", "test")) and one[0] != "main"]
+    if len(missing) != 1 or len(found) != 1:
+        return ()
+    wanted = [names for name, names in signatures if name in missing]
+    fits = not wanted or len(wanted[0]) == len(found[0][1])
+    return (f"another_name: {found[0][0][:40]}",) if fits else ()
 
 
 def _redefined(tree: ast.Module) -> Iterator[str]:
@@ -28,7 +47,7 @@ def _repeatable(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> 
     )
 
 
-def _at_import(tree: ast.Module) -> Iterator[str]:
+def _at_import(tree: ast.Module, *, reads: bool) -> Iterator[str]:
     running = [
         node
         for node in tree.body
@@ -41,7 +60,7 @@ def _at_import(tree: ast.Module) -> Iterator[str]:
     ]
     if calls or any(isinstance(node, ast.For | ast.While | ast.With) for node in running):
         yield "runs_at_import"
-    if any(_is_input(node) for each in running for node in ast.walk(each)):
+    if reads and any(_is_input(node) for each in running for node in ast.walk(each)):
         yield "reads_input"
 
 

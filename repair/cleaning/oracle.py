@@ -6,12 +6,12 @@ in the killable child of `repair.cleaning.caged`.
 
 import ast
 import builtins
+import dis
 import hashlib
-import re
 import symtable
 import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from types import CodeType
 
@@ -22,6 +22,9 @@ LANGUAGE_NAMES = frozenset({"python", "py", "python3", "py3", "ipython"})
 _REFUSALS = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError, SystemError)
 _BUILTINS = frozenset(dir(builtins))
 _MODULE_NAMES = frozenset({"__name__", "__file__", "__doc__", "__builtins__", "__spec__"})
+_SILENCE = ("ignore", None, Warning)
+_ALREADY = nullcontext()
+_STORE, _WIDE = (dis.opmap[name] for name in ("STORE_NAME", "EXTENDED_ARG"))
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
@@ -72,10 +75,16 @@ class Oracle:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
+    """Keep the compiler's warnings to itself."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+
+
+def _quiet() -> AbstractContextManager[None]:
+    """The same, at no cost where it is quiet already: a reply is compiled many times over."""
+    return _ALREADY if warnings.filters and warnings.filters[0][:3] == _SILENCE else quiet()
 
 
 def _facts(text: str) -> Facts:
@@ -88,7 +97,7 @@ def _facts(text: str) -> Facts:
     definitions = [node for node in tree.body if isinstance(node, _DEFINITIONS)]
     return Facts(
         compiles=True,
-        names=frozenset(_bound_names(tree)),
+        names=frozenset(_bound_names(code)),
         definitions=frozenset(node.name for node in definitions),
         stubs=frozenset(node.name for node in definitions if all(map(_does_nothing, node.body))),
         signatures=frozenset(
@@ -124,19 +133,24 @@ def _has_substance(node: ast.stmt) -> bool:
     return not isinstance(node, ast.Pass) and not (isinstance(node, ast.AnnAssign) and node.value is None)
 
 
-def _bound_names(tree: ast.Module) -> Iterable[str]:
-    waiting: list[ast.AST] = list(tree.body)
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, _DEFINITIONS):
-            yield node.name
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            yield from (alias.asname or alias.name.partition(".")[0] for alias in node.names)
-        elif isinstance(node, ast.Name):
-            if isinstance(node.ctx, ast.Store):
-                yield node.id
-        elif not (isinstance(node, ast.Lambda) or (isinstance(node, ast.AnnAssign) and node.value is None)):
-            waiting.extend(ast.iter_child_nodes(node))
+def _bound_names(code: CodeType) -> Iterator[str]:
+    """What the module's own code stores; a walk over the tree would take longer than compile()."""
+    wide, instructions = 0, code.co_code
+    for at in range(0, len(instructions), 2):
+        number = wide | instructions[at + 1]
+        if instructions[at] == _STORE:
+            yield code.co_names[number]
+        wide = number << 8 if instructions[at] == _WIDE else 0
+
+
+def imported_names(tree: ast.Module) -> frozenset[str]:
+    """Names that imports at module level bind."""
+    return frozenset(
+        alias.asname or alias.name.partition(".")[0]
+        for node in tree.body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    )
 
 
 def free_names(text: str) -> frozenset[str]:
@@ -205,5 +219,5 @@ def _constant(const: object) -> object:
 
 def starts_with_language_name(text: str) -> bool:
     """Whether the first line is `python` or the like: it compiles, as a bare name, but is a label."""
-    first = re.split(r"[\r\n]", text.lstrip()[:_LABEL_CHARS], maxsplit=1)[0]
+    first = text[: _LABEL_CHARS * 8].lstrip()[:_LABEL_CHARS].replace("\r", "\n").partition("\n")[0]
     return first.strip().casefold() in LANGUAGE_NAMES

@@ -60,10 +60,29 @@ EXAMPLES: Final[Mapping[str, Example]] = {
     "language_line": Example(reply=f"python\n{_ADD}", code=_ADD),
     "invisible_characters": Example(reply=f"\ufeff{_ADD}", code=_ADD, shown=False),
     "lone_surrogates": Example(reply=f"{_ADD}# \ud800\n", code=f"{_ADD}# \ufffd\n", shown=False),
+    "cell_magic": Example(reply=f"%%writefile add.py\n{_ADD}", code=_ADD),
     "first_line_space": Example(reply=f" {_ADD}", code=_ADD),
     "dedent": Example(reply=_indented(_ADD, "  "), code=_ADD),
     "repl_transcript": Example(
         reply=">>> def add(a, b):\n...     return a + b\n...\n>>> add(1, 2)\n3\n", code=f"{_ADD}\nadd(1, 2)\n"
+    ),
+    "quote_marks": Example(reply=_indented(_ADD, "> "), code=_ADD),
+    "notebook_prompts": Example(
+        reply="In [1]: def add(a, b):\n   ...:     return a + b\n\nIn [2]: add(1, 2)\nOut[2]: 3\n",
+        code=f"{_ADD}\nadd(1, 2)\n",
+    ),
+    "edit_block": Example(reply=f"<<<<<<< SEARCH\n=======\n{_ADD}>>>>>>> REPLACE\n", code=_ADD),
+    "rulers": Example(reply=f"--- BEGIN CODE ---\n{_ADD}--- END CODE ---\n", code=_ADD),
+    "patched_lines": Example(
+        reply="@@ -1,2 +1,2 @@\n def add(a, b):\n-    return a - b\n+    return a + b\n",
+        code=_ADD,
+    ),
+    "escaped_newlines": Example(reply=r"def add(a, b):\n    return a + b\n", code=_ADD),
+    "repeated_code": Example(reply=f"{_ADD}\n{_ADD}\ndef add(a, b", code=_ADD),
+    "inline_code": Example(
+        reply="Simply write `add = lambda a, b: a + b` and be done.",
+        code="add = lambda a, b: a + b\n",
+        required=("add",),
     ),
     "line_numbers": Example(reply="1 def add(a, b):\n2     return a + b\n", code=_ADD),
     "added_lines": Example(

@@ -22,6 +22,7 @@ class Stage(StrEnum):
 
     REPLY = "the whole reply"
     FIND = "where the code is"
+    LINES = "what stands before every line"
     FORM = "the form of code that does not compile"
     JOIN = "blocks that belong together"
     INVENT = "what is dropped or invented, as a last resort"
@@ -78,7 +79,14 @@ RULES: Final[tuple[Rule, ...]] = (
     ),
     *_rules(
         Stage.FIND,
-        ("tagged_block", _L, "`[PYTHON]` and `<solution>` are fences."),
+        (
+            "tagged_block",
+            _L,
+            (
+                "`[PYTHON]`, `<solution>`, `<file name=…>`, `<parameter=code>`, `\\begin{verbatim}`, "
+                "`#+BEGIN_SRC`, and a shell's `<<EOF` are fences."
+            ),
+        ),
         (
             "fence",
             _L,
@@ -88,11 +96,24 @@ RULES: Final[tuple[Rule, ...]] = (
             ),
         ),
         ("unclosed_fence", _L, "A block that nothing closes runs to the next block or to the end."),
-        ("json", _L, "A JSON object, list or string that carries the code is unwrapped."),
+        (
+            "json",
+            _L,
+            (
+                "A JSON object, list or string that carries the code is unwrapped: under a telling key, in "
+                "the arguments of a call, or in the cells of a notebook."
+            ),
+        ),
         ("yaml", _L, "A YAML block (`code: |`) is unwrapped."),
         ("stray_closer", _L, "Code, and then a closing fence that nothing opened: what stands before it."),
+        (
+            "repeated_code",
+            _L,
+            "Of the same code again and again, cut off at last, the first time is the answer.",
+        ),
         ("prose_lines", _L, "Without fences, lines of prose between top-level statements go."),
         ("indented_block", _L, "Markdown's other kind of code block: indented by four."),
+        ("inline_code", _L, "A line between backticks in a sentence, if it defines what was asked for."),
         (
             "largest_block",
             _L,
@@ -100,15 +121,41 @@ RULES: Final[tuple[Rule, ...]] = (
         ),
     ),
     *_rules(
+        Stage.LINES,
+        ("quote_marks", _L, "`> ` before every line goes, as in mail."),
+        ("repl_transcript", _L, "Of a session at `>>>` what was typed is kept, if the first line was typed."),
+        ("notebook_prompts", _L, "Of a session at `In [1]:` what was typed is kept."),
+        (
+            "line_numbers",
+            _L,
+            "Line numbers go, if every line has one and they go up by one; blank lines may lack theirs.",
+        ),
+        ("added_lines", _L, "A diff that only adds is the new file."),
+        ("edit_block", _L, "An edit block (`<<<<<<< SEARCH`) that looks for nothing writes a new file."),
+        ("rulers", _L, "Rulers above and below the code go: `-----`, `--- BEGIN CODE ---`."),
+        (
+            "patched_lines",
+            (_L, _X),
+            (
+                "A diff whose one hunk begins at the first line shows the file as it is afterwards; lossy "
+                "where it ends with the three lines that a diff of a longer file ends with. Any other diff "
+                "needs a base that is not here."
+            ),
+        ),
+    ),
+    *_rules(
         Stage.FORM,
         ("language_line", _L, "A first line that only names the language goes: it would compile, as a name."),
         ("invisible_characters", _N, "Byte order marks and NUL go."),
         ("lone_surrogates", _N, "Halves of characters, which cannot be encoded, are replaced."),
-        ("first_line_space", _L, "One space before the first line alone goes."),
+        ("escaped_newlines", _L, "Code on one line with `\\n` written out is the inside of a string."),
+        (
+            "cell_magic",
+            _L,
+            "`%%writefile` and its like on the first line go.",
+        ),
+        ("first_line_space", _L, "One to three spaces before the first line alone go."),
         ("dedent", _L, "Indentation that all lines have goes."),
-        ("repl_transcript", _L, "Of a session at `>>>` what was typed is kept, if the first line was typed."),
-        ("line_numbers", _L, "Line numbers go, if every line has one and they go up by one."),
-        ("added_lines", _L, "A diff that only adds is the new file."),
         ("html_escaped", _L, "HTML escaping and the tags of a page are undone."),
         (
             "typographic_characters",
@@ -120,7 +167,11 @@ RULES: Final[tuple[Rule, ...]] = (
         ),
         ("markdown_escapes", _N, "Outside of strings a backslash before a sign is Markdown's."),
         ("first_line_dedent", _L, "The first line lost its indentation and the others kept theirs."),
-        ("mixed_tabs", (_N, _X), "Tabs count eight columns, or else four; lossy where both fit and differ."),
+        (
+            "mixed_tabs",
+            (_N, _X),
+            "Tabs count eight columns, or else four; lossy where both fit and differ.",
+        ),
     ),
     *_rules(
         Stage.JOIN,

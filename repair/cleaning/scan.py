@@ -1,8 +1,7 @@
 """Finds fenced blocks, line by line, in Markdown as models write it.
 
 On well-formed CommonMark the blocks are those of a Markdown parser. Beyond that it understands
-fences that are glued to prose or code, unclosed ones, stray closers, fences nested in docstrings,
-and `[PYTHON]` or `<solution>` tags used as fences.
+fences that are glued to prose or code, unclosed ones, stray closers, fences nested in docstrings.
 """
 
 import re
@@ -16,6 +15,7 @@ from repair.cleaning.lines import Line, Lines, join_lines
 Compiles = Callable[[str], bool]
 
 _MAX_BACKTRACKS = 4
+_NEAR = 5
 _PYTHON = re.compile(r"(?:python|py|ipython|pycon|gpython|cpython|pyi|jupyter|sage)[\d.]*", re.IGNORECASE)
 _QUOTE = re.compile(r"[ ]{0,3}(?:>[ ]?)+")
 _QUOTE_MARK = re.compile(r"[ ]{0,3}>[ ]?")
@@ -24,22 +24,11 @@ _OPENER = re.compile(r"(?P<indent>[ \t]*)(?P<mark>`{3,}+(?!.*`)|~{3,}+)(?P<info>
 _GLUED_OPENER = re.compile(r"^[^`]*[^`\s][ \t]*(?P<mark>`{3,})[ \t]*(?P<info>[\w{][^`]*)?$")
 _CLOSER = re.compile(r"(?P<indent>[ \t]*)(?P<mark>`{3,}|~{3,})[ \t]*$")
 _GLUED_CLOSER = re.compile(r"^(?P<code>[^`]*[^`\s])[ \t]*(?P<mark>`{3,})[ \t]*$")
+_TEXT_BEHIND = re.compile(r"^(?P<mark>`{3,}+|~{3,}+)(?=[^\w{`~]|\w+ \w)[^`]*$")
 _INLINE = re.compile(r"^[ \t]*(?P<mark>`{3,})(?P<info>\w*)[ \t]+(?P<code>[^`]+)(?P=mark)[ \t]*$")
 _CODE_AFTER_LABEL = re.compile(
     r"\s*(?P<label>python3?|py)[ \t]+(?=(?:def|class|import|from|async def|@)\b|@)", re.IGNORECASE
 )
-_TAG = re.compile(
-    r"[ \t]*(?P<open>\[PYTHON\]|\[CODE\]|\[TESTS?\]"
-    r"|<(?:pre>[ \t]*<code[^>]*|solution|answer|code|python|execute|pre|script|final_answer)>)(?P<rest>.*)$",
-    re.IGNORECASE,
-)
-_GLUED_TAG = re.compile(
-    r"[^`\"'<>\[\]#]{1,200}[ \t:](?P<open><(?:solution|answer|python|final_answer)>)(?P<rest>.*)$",
-    re.IGNORECASE,
-)
-_FOREIGN_TAGS = frozenset({"tests", "test", "execute"})
-
-
 _DIFFS = frozenset({"diff", "patch", "udiff"})
 
 
@@ -62,6 +51,8 @@ class Block:
     last: int
     closed: bool
     tag: bool = False
+    stray: bool = False
+    """Its opening fence was no part of the reply."""
 
 
 def label_of(info: str) -> Label:
@@ -84,6 +75,8 @@ class _Fence:
     info: str
     indent: int
     first: int
+    strip: int = -1
+    """How many spaces lines lose at most: as many as the fence has, unless the code does not follow it."""
     quotes: int = 0
     """How many `>` stand before each line."""
     body: list[Line]
@@ -123,7 +116,7 @@ class _Scanner:
         return Block(label=label_of(info), info=info, lines=[body], first=at, last=at, closed=True)
 
     def _fenced(self, at: int) -> Block | None:
-        fence = _open(self._lines[at], at)
+        fence = _open(self._lines, at)
         return None if fence is None else self._body(fence)
 
     def _body(self, fence: _Fence) -> Block:
@@ -167,6 +160,9 @@ class _Scanner:
             return None
         if self._opens_next(line, fence):
             return _block(fence, list(fence.body), number - 1, closed=False)
+        behind = _TEXT_BEHIND.match(line.text)
+        if behind is not None and fence.closes(behind["mark"]):
+            return _block(fence, list(fence.body), number, closed=True)
         glued = None if fence.info.casefold() in _DIFFS else _GLUED_CLOSER.match(line.text)
         if glued is not None and fence.closes(glued["mark"]):
             return _block(fence, [*fence.body, line.keep(glued.end("code"))], number, closed=True)
@@ -183,7 +179,8 @@ def _has_quotes(text: str, state: State) -> bool:
     return bool(state.triple) or '"""' in text or "'''" in text
 
 
-def _open(line: Line, number: int) -> _Fence | None:
+def _open(lines: Lines, number: int) -> _Fence | None:
+    line = lines[number]
     quote = _QUOTE.match(line.text)
     inner = line.drop(quote.end()) if quote else line
     item = _LIST_ITEM.match(inner.text)
@@ -199,6 +196,9 @@ def _open(line: Line, number: int) -> _Fence | None:
         quotes=quote[0].count(">") if quote else 0,
         body=[],
     )
+    below = next((each for each in lines[number + 1 : number + 1 + _NEAR] if each.text.strip()), None)
+    if below is not None and not fence.quotes and _margin(below.text) < fence.indent:
+        fence.strip = 0
     _take_code_behind_label(inner, opener.start("info"), fence)
     return fence
 
@@ -227,8 +227,12 @@ def _strip(line: Line, fence: _Fence) -> Line:
     for _ in range(fence.quotes):
         quote = _QUOTE_MARK.match(line.text)
         line = line.drop(quote.end()) if quote else line
-    extra = len(line.text) - len(line.text.lstrip(" "))
-    return line.drop(min(extra, fence.indent))
+    width = fence.indent if fence.strip < 0 else fence.strip
+    return line.drop(min(_margin(line.text), width)) if width else line
+
+
+def _margin(text: str) -> int:
+    return len(text) - len(text.lstrip(" "))
 
 
 def _block(fence: _Fence, body: list[Line], last: int, *, closed: bool) -> Block:
@@ -240,36 +244,3 @@ def _block(fence: _Fence, body: list[Line], last: int, *, closed: bool) -> Block
 def fenced_blocks(lines: Lines, compiles: Compiles) -> list[Block]:
     """Find the fenced blocks, in order. `compiles` is asked only where a closing fence is in doubt."""
     return list(_Scanner(lines, compiles).blocks())
-
-
-def tagged_blocks(lines: Lines) -> list[Block]:
-    """Find what stands between `[PYTHON]` and `[/PYTHON]`, `<solution>` and `</solution>`, and the like."""
-    blocks: list[Block] = []
-    at = 0
-    while at < len(lines):
-        text = lines[at].text
-        match = (_TAG.match(text) or _GLUED_TAG.match(text)) if "<" in text or "[" in text else None
-        if match is None:
-            at += 1
-            continue
-        blocks.append(_tagged(lines, at, match))
-        at = blocks[-1].last + 1
-    return blocks
-
-
-def _tagged(lines: Lines, at: int, match: re.Match[str]) -> Block:
-    names = re.findall(r"\w+", match["open"].split(" ")[0])
-    bracket = "[" in match["open"]
-    ends = [f"[/{name}]" if bracket else f"</{name}>" for name in names]
-    body: list[Line] = []
-    last, closed = len(lines) - 1, False
-    for number in range(at, len(lines)):
-        line = lines[number].drop(match.start("rest")) if number == at else lines[number]
-        found = [place for end in ends if (place := line.text.casefold().find(end.casefold())) >= 0]
-        body.append(line.keep(min(found)) if found else line)
-        if found:
-            last, closed = number, True
-            break
-    label = Label.FOREIGN if names[0].casefold() in _FOREIGN_TAGS else Label.PYTHON
-    kept = [line for line in body if line.text.strip() or line not in (body[0], body[-1])]
-    return Block(label=label, info=match["open"], lines=kept, first=at, last=last, closed=closed, tag=True)

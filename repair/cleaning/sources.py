@@ -1,67 +1,58 @@
 """Where an answer may be: the sources of candidates, the surest first. Pure."""
 
-import json
+import ast
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from repair.cleaning.completion import continuations
-from repair.cleaning.fallback import attempted_names, looks_like_code, salvage
+from repair.cleaning.data import from_data, in_data
+from repair.cleaning.fallback import attempted_names, is_hopeless, looks_like_code
 from repair.cleaning.lexer import states
-from repair.cleaning.lines import (
-    Line,
-    Lines,
-    gaps,
-    join_lines,
-    resplit,
-    size_of,
-    spans_of,
-    trim_blank,
-)
-from repair.cleaning.mend import mend
+from repair.cleaning.lines import Line, Lines, gaps, join_lines, size_of, spans_of, trim_blank
 from repair.cleaning.oracle import Oracle
-from repair.cleaning.rank import Candidate, Wanted, joined, rank
+from repair.cleaning.rank import Candidate, Wanted, joined, rank, without_quotes
 from repair.cleaning.rules import MAX_SPANS, edit
-from repair.cleaning.scan import Block, Label, fenced_blocks, tagged_blocks
-from repair.cleaning.views import View
+from repair.cleaning.scan import Block, Label, fenced_blocks
+from repair.cleaning.scene import Scene, all_blocks, candidate, compiles, satisfies
+from repair.cleaning.tags import heredocs, tagged_blocks
+from repair.cleaning.unfenced import (
+    from_broken_fences,
+    from_inline_code,
+    from_prose,
+    from_quotes,
+    from_repeated,
+    from_stray_closer,
+    from_unparsable,
+    is_fence,
+    salvaged,
+    unfenced,
+)
+from repair.cleaning.view import View
 from repair.script import Edit
 
 _MAX_NESTING = 2
-_JSON_KEYS = ("code", "solution", "script", "python", "answer", "source", "content", "program", "completion")
 _WRAPPERS = frozenset({"markdown", "md", "text", "txt", "plaintext", ""})
+_SHELLS = frozenset({"bash", "sh", "shell", "console", "zsh", "terminal", ""})
+_ATTRIBUTE = re.compile(
+    r"[\s,]*(?:[\w-]+=(?:\"[^\"]*\"|'[^']*'|[\w./-]+)|\{[^{}]*\}|[\w.:/-]+)?[\s,]*(?:[\w-]+=\S+[\s,]*)*$"
+)
+_LABEL = re.compile(r"\s*(?P<label>\{?\.?(?:python|py)[\d.]*\}?)[ \t]+(?=\S)", re.IGNORECASE)
 
 
-def compiles(oracle: Oracle) -> Callable[[str], bool]:
-    """The oracle as a yes or no."""
-    return lambda text: oracle.facts(text).compiles
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
-    """What every source of candidates looks at."""
-
-    lines: Lines
-    blocks: tuple[Block, ...]
-    wanted: Wanted
-    oracle: Oracle
-    size: int
-    """Characters of the lines."""
-
-    def taken(self, rule: str, lines: Lines, detail: str = "") -> Edit:
-        """The edit that takes `lines` out of the reply."""
-        dropped = self.size - size_of(lines)
-        return edit(rule, detail=detail[:40], dropped_chars=dropped, spans=gaps(self.lines, lines))
-
-
-def candidates(view: View, wanted: Wanted, oracle: Oracle) -> list[Candidate]:
+def candidates(view: View, wanted: Wanted, oracle: Oracle, *, sure_only: bool = False) -> list[Candidate]:
     """Ask the sources in order; the first that gives what is wanted is enough."""
     blocks = all_blocks(view.lines, oracle)
     scene = Scene(lines=view.lines, blocks=blocks, wanted=wanted, oracle=oracle, size=size_of(view.lines))
     found: list[Candidate] = []
     for source in SOURCES:
+        if sure_only and source not in _SURE:
+            continue
         new = [replace(one, edits=(*_felt(view.edits, one), *one.edits)) for one in source(scene)]
         found += new
         sure = source in _SURE and (source is not from_fences or not _code_outside(scene))
+        if source is from_fences and blocks and wanted.required:
+            continue
         if any(satisfies(one, wanted) for one in found) or (sure and _is_program(new, wanted)):
             return found
     return found
@@ -73,7 +64,7 @@ _OF_CHARACTERS = frozenset({"ansi_codes", "special_tokens", "typographic_charact
 def _felt(edits: tuple[Edit, ...], one: Candidate) -> Iterator[Edit]:
     """Leave out changes of characters in lines that the candidate does not have."""
     for done in edits:
-        met = any(start < last and end > first for start, end in done.spans for first, last in one.spans)
+        met = any(start <= last and end >= first for start, end in done.spans for first, last in one.spans)
         if met or done.rule not in _OF_CHARACTERS or len(done.spans) == MAX_SPANS:
             yield done
 
@@ -91,26 +82,64 @@ def _is_program(new: list[Candidate], wanted: Wanted) -> bool:
     )
 
 
-def all_blocks(lines: Lines, oracle: Oracle) -> tuple[Block, ...]:
-    """Fenced blocks and tagged ones; a tag inside a fenced block is part of its code."""
-    fenced = fenced_blocks(lines, compiles(oracle))
-    inside = {number for block in fenced for number in range(block.first, block.last + 1)}
-    tagged = [block for block in tagged_blocks(lines) if block.first not in inside]
-    return tuple(sorted([*fenced, *tagged], key=lambda block: block.first))
-
-
-def satisfies(one: Candidate, wanted: Wanted) -> bool:
-    if not one.facts.compiles or one.lossy:
-        return False
-    if wanted.required:
-        return wanted.required <= one.facts.names
-    return bool(one.facts.definitions)
+def from_quoted_fences(scene: Scene) -> list[Candidate]:
+    """Code without a fence whose strings have fences in them."""
+    if not scene.blocks or any(block.tag for block in scene.blocks):
+        return []
+    if not any('"""' in line.text or "'''" in line.text for line in scene.lines[: scene.blocks[-1].first]):
+        return []
+    quoted = [bool(state.triple) for state in states([line.text for line in scene.lines])]
+    if not any(quoted[block.first] for block in scene.blocks):
+        return []
+    one = candidate(trim_blank(scene.lines), scene.oracle)
+    if one is None or not one.facts.compiles:
+        one = salvaged(unfenced(scene.lines), scene)
+    return [one] if one is not None and satisfies(one, scene.wanted) and "```" in one.code else []
 
 
 def from_fences(scene: Scene) -> list[Candidate]:
     """The fenced and tagged blocks, and what joining the best of them with its neighbours gives."""
-    found = [one for block in scene.blocks for one in _from_block(scene, block, depth=0)]
+    found = without_quotes([one for block in scene.blocks for one in _from_block(scene, block, depth=0)])
+    found = _beside_code(scene, found) or _lone_stranger(scene)
     return [*found, *joined(rank(found, scene.wanted), scene.wanted, scene.oracle)]
+
+
+def _beside_code(scene: Scene, found: list[Candidate]) -> list[Candidate]:
+    """Blocks that define nothing of what was asked for are examples, where there is code beside them."""
+    required = scene.wanted.required
+    if not required or any(required & one.facts.names or not one.facts.compiles for one in found):
+        return found
+    return [] if _code_outside(scene) else found
+
+
+def from_beside(scene: Scene) -> list[Candidate]:
+    """Code without a fence above, between or below the blocks, if it defines what was asked for."""
+    if not scene.wanted.required or not scene.blocks:
+        return []
+    ends = [0, *(block.last + 1 for block in scene.blocks)]
+    starts = [*(block.first for block in scene.blocks), len(scene.lines)]
+    found = []
+    for start, end in zip(ends, starts, strict=True):
+        lines = trim_blank(scene.lines[start:end])
+        if not scene.wanted.required & attempted_names("\n".join(line.text for line in lines)):
+            continue
+        one = salvaged(unfenced(lines), scene)
+        if one is not None and satisfies(one, scene.wanted):
+            found.append(one)
+    return found
+
+
+def _lone_stranger(scene: Scene) -> list[Candidate]:
+    """The only block of a reply is Python in spite of its label, if it does more than bind values."""
+    if len(scene.blocks) != 1 or scene.wanted.required:
+        return []
+    block = scene.blocks[0]
+    edits = scene.taken("fence", block.lines, block.info)
+    one = candidate(block.lines, scene.oracle, edits, label=block.label)
+    tree = one.facts.tree if one is not None else None
+    if one is None or tree is None or len(tree.body) < 2:  # noqa: PLR2004 - one line is data
+        return []
+    return [one] if any(isinstance(node, ast.Call | ast.Lambda) for node in ast.walk(tree)) else []
 
 
 def _from_block(scene: Scene, block: Block, depth: int) -> Iterator[Candidate]:
@@ -118,10 +147,42 @@ def _from_block(scene: Scene, block: Block, depth: int) -> Iterator[Candidate]:
     if nested:
         yield from nested
         return
-    rule = "tagged_block" if block.tag else "fence" if block.closed else "unclosed_fence"
-    one = _candidate(block.lines, scene.oracle, scene.taken(rule, block.lines, block.info), label=block.label)
+    rule = "tagged_block" if block.tag else "stray_closer" if block.stray else "fence"
+    rule = rule if block.closed else "unclosed_fence"
+    lines = _with_line_behind_label(scene, block)
+    one = candidate(lines, scene.oracle, scene.taken(rule, lines, block.info), label=block.label)
+    if one is not None and not one.facts.compiles and not block.closed:
+        one = _without_prose(scene, block) or one
     if one is not None and _is_answer(one, block):
-        yield one
+        yield _believed(one, block, scene.wanted)
+
+
+def _without_prose(scene: Scene, block: Block) -> Candidate | None:
+    """A block that nothing closed runs into the prose below it."""
+    one = salvaged(block.lines, scene)
+    if one is None or one.lossy:
+        return None
+    taken = scene.taken("unclosed_fence", block.lines, block.info)
+    return replace(one, edits=(taken, *one.edits), label=block.label)
+
+
+def _believed(one: Candidate, block: Block, wanted: Wanted) -> Candidate:
+    """A fence with the label of another language that holds the Python that was asked for is mislabelled."""
+    mislabelled = block.label is Label.FOREIGN and not block.tag and bool(wanted.required)
+    defined = mislabelled and wanted.required <= one.facts.definitions
+    return replace(one, label=Label.NONE) if defined else one
+
+
+def _with_line_behind_label(scene: Scene, block: Block) -> Lines:
+    """Some models write the first line of code onto the opening fence: what is no attribute is code."""
+    if block.tag or " " not in block.info:
+        return block.lines
+    opener = scene.lines[block.first] if block.first < len(scene.lines) else None
+    place = -1 if opener is None else opener.text.find(block.info)
+    match = _LABEL.match(block.info)
+    if opener is None or place < 0 or match is None or _ATTRIBUTE.match(block.info, match.end()):
+        return block.lines
+    return [opener.drop(place + match.end()), *block.lines]
 
 
 def _is_answer(one: Candidate, block: Block) -> bool:
@@ -134,95 +195,34 @@ def _is_answer(one: Candidate, block: Block) -> bool:
 
 
 def _nested(scene: Scene, block: Block, depth: int) -> list[Candidate]:
-    """A block that wraps a whole Markdown answer, or a data object with code in it."""
-    oracle = scene.oracle
-    text_like = block.tag or block.info.casefold() in _WRAPPERS
+    """A block that wraps a whole Markdown answer, a shell command or a data object with code in it."""
+    oracle, info = scene.oracle, block.info.casefold()
     first = next((line for line in block.lines if line.text.strip()), None)
-    text_like = text_like or (first is not None and _is_fence(first))
-    inner = [] if depth >= _MAX_NESTING or not text_like else fenced_blocks(block.lines, compiles(oracle))
-    if inner and not oracle.facts(join_lines(block.lines)).compiles:
-        return [one for part in inner for one in _from_block(scene, part, depth + 1)]
-    if block.info.casefold().startswith("json"):
-        return list(_from_data(block.lines, oracle))
+    if first is None or depth >= _MAX_NESTING:
+        return []
+    if info in _WRAPPERS or block.tag or is_fence(first):
+        inner = fenced_blocks(block.lines, compiles(oracle))
+        if inner and not oracle.facts(join_lines(block.lines)).compiles:
+            return [one for part in inner for one in _from_block(scene, part, depth + 1)]
+    if block.tag and not oracle.facts(join_lines(block.lines)).compiles:
+        tagged = tagged_blocks(block.lines)
+        if tagged:
+            return [one for part in tagged for one in _from_block(scene, part, depth + 1)]
+    if info.split(" ")[0] in _SHELLS and any("<<" in line.text for line in block.lines):
+        return [one for part in heredocs(block.lines) for one in _from_block(scene, part, depth + 1)]
+    if (info.startswith("json") or block.label is not Label.FOREIGN) and _starts_data(first):
+        return list(in_data(block.lines, oracle))
     return []
 
 
-def _candidate(lines: Lines, oracle: Oracle, *edits: Edit, label: Label = Label.NONE) -> Candidate | None:
-    text = join_lines(lines)
-    if not text.strip():
-        return None
-    mended = mend(text, oracle)
-    spans = spans_of(lines)
-    return Candidate(
-        code=mended.text,
-        facts=mended.facts,
-        edits=(*edits, *mended.edits),
-        spans=spans,
-        label=label,
-        position=spans[0][0] if spans else 0,
-    )
-
-
-def from_data(scene: Scene) -> list[Candidate]:
-    """The whole answer is a JSON object, list or string, or a YAML block, that carries the code."""
-    lines = trim_blank(scene.lines)
-    return [*_from_data(lines, scene.oracle), *_from_yaml(lines, scene)]
-
-
-_YAML_KEY = re.compile(rf"(?P<key>{'|'.join(_JSON_KEYS)}):[ ]*[|>][-+]?[ ]*$")
-
-
-def _from_yaml(lines: Lines, scene: Scene) -> Iterator[Candidate]:
-    """`code: |`, and what is indented below it."""
-    for number, line in enumerate(lines):
-        match = _YAML_KEY.match(line.text)
-        if match is None:
-            continue
-        below = lines[number + 1 :]
-        end = next((at for at, each in enumerate(below) if each.text[:1].strip()), len(below))
-        body = trim_blank(below[:end])
-        one = _candidate(body, scene.oracle, scene.taken("yaml", body, match["key"]))
-        if one is not None and one.facts.substance:
-            yield one
-
-
-def _from_data(lines: Lines, oracle: Oracle) -> Iterator[Candidate]:
-    text = join_lines(lines).strip()
-    if not text or text[0] not in '{["' or text[-1] not in '}]"':
-        return
-    try:
-        value = json.loads(text, strict=False)
-    except (ValueError, RecursionError):
-        return
-    span = (lines[0].start, lines[-1].end)
-    for key, code in _strings(value):
-        done = edit("json", detail=key, dropped_chars=len(text) - len(code))
-        inner = resplit(code, span)
-        whole = _candidate(inner, oracle, done)
-        if whole is not None and whole.facts.substance:
-            yield whole
-            continue
-        bodies = [_candidate(block.lines, oracle, done) for block in all_blocks(inner, oracle)]
-        for number, one in enumerate(bodies):
-            if one is not None and one.facts.substance:
-                yield replace(one, position=one.position + number)
-
-
-def _strings(value: object) -> Iterator[tuple[str, str]]:
-    """Strings that may be code: those under telling keys first and alone, if there are any."""
-    if isinstance(value, str):
-        yield "", value
-    elif isinstance(value, dict):
-        telling = [(key, value[key]) for key in _JSON_KEYS if isinstance(value.get(key), str)]
-        yield from telling or [(str(key)[:40], item) for key, item in value.items() if isinstance(item, str)]
-    elif isinstance(value, list) and len(value) == 1:
-        yield from _strings(value[0])
+def _starts_data(first: Line) -> bool:
+    return first.text.lstrip()[:1] in {"{", "[", '"'}
 
 
 def from_whole(scene: Scene) -> list[Candidate]:
     """What is left of the reply is code; after repairs of form at most, where nothing is fenced."""
     lines = trim_blank(scene.lines)
-    if scene.blocks and not scene.oracle.facts(join_lines(lines)).compiles:
+    if scene.blocks and (is_hopeless(lines[0].text) or not scene.oracle.facts(join_lines(lines)).compiles):
         return []
     return _whole(lines, scene)
 
@@ -233,132 +233,29 @@ def from_mended_whole(scene: Scene) -> list[Candidate]:
 
 
 def _whole(lines: Lines, scene: Scene) -> list[Candidate]:
-    one = _candidate(lines, scene.oracle)
+    one = candidate(lines, scene.oracle)
     return [one] if one is not None and one.facts.substance else []
-
-
-def from_unparsable(scene: Scene) -> list[Candidate]:
-    """What is left of the reply has code in it, though it does not compile."""
-    lines = trim_blank(scene.lines)
-    one = _candidate(lines, scene.oracle)
-    return [one] if one is not None and not one.facts.compiles and looks_like_code(lines) else []
-
-
-def from_stray_closer(scene: Scene) -> list[Candidate]:
-    """Code, and then a closing fence that nothing opened."""
-    first = scene.blocks[0] if scene.blocks else None
-    if first is None or first.info or first.tag or scene.lines[first.first].text.strip(" `~") != "":
-        return []
-    lines = trim_blank(scene.lines[: first.first])
-    one = _candidate(lines, scene.oracle, scene.taken("stray_closer", lines)) if lines else None
-    return [one] if one is not None and one.facts.compiles and one.facts.definitions else []
-
-
-def from_prose(scene: Scene) -> list[Candidate]:
-    """Code without fences between lines of prose; and what stands of code that is broken."""
-    found = [_unfenced_candidate(scene), *_indented(scene)]
-    return [one for one in found if one is not None]
-
-
-def _unfenced_candidate(scene: Scene) -> Candidate | None:
-    """Salvaged lines; that fences and blocks of other languages went is on record, too."""
-    lines = _without_fences(scene)
-    one = _salvaged(lines, scene)
-    if one is None or len(lines) == len(scene.lines) or any(done.rule == "prose_lines" for done in one.edits):
-        return one
-    return replace(one, edits=(scene.taken("prose_lines", lines), *one.edits))
-
-
-def _without_fences(scene: Scene) -> Lines:
-    """The lines outside fenced blocks of other languages, without any fence line."""
-    skipped: set[int] = set()
-    quoted = [bool(state.triple) for state in states([line.text for line in scene.lines])]
-    for block in scene.blocks:
-        foreign = block.label is Label.FOREIGN and block.closed and not quoted[block.first]
-        skipped.update(range(block.first, block.last + 1) if foreign else ())
-    kept = [line for number, line in enumerate(scene.lines) if number not in skipped]
-    return _unfenced(kept)
-
-
-def _unfenced(kept: Lines) -> Lines:
-    quoted = [bool(state.triple) for state in states([line.text for line in kept])]
-    return [line for line, inside in zip(kept, quoted, strict=True) if inside or not _is_fence(line)]
-
-
-def _is_fence(line: Line) -> bool:
-    return line.text.lstrip().startswith(("```", "~~~"))
-
-
-def _salvaged(lines: Lines, scene: Scene) -> Candidate | None:
-    kept = salvage(lines, scene.oracle)
-    if kept is None:
-        return None
-    edits = []
-    if kept.prose_chars:
-        edits.append(edit("prose_lines", dropped_chars=kept.prose_chars, spans=kept.prose))
-    if kept.broken_chars:
-        edits.append(edit(kept.rule, dropped_chars=kept.broken_chars, spans=kept.broken))
-    one = _candidate(kept.lines, scene.oracle, *edits)
-    if one is None or not one.facts.compiles or not one.facts.substance:
-        return None
-    return one if not one.lossy or _worth_salvage(one, scene.wanted, tail_only=kept.tail_only) else None
-
-
-def _worth_salvage(one: Candidate, wanted: Wanted, *, tail_only: bool) -> bool:
-    if wanted.required:
-        return wanted.required <= one.facts.names
-    return tail_only and bool(one.facts.definitions)
-
-
-def _indented(scene: Scene) -> Iterator[Candidate]:
-    """Markdown's other kind of code block: lines indented by four, after a blank line."""
-    for run in _indented_runs(scene.lines):
-        lines = trim_blank(run)
-        one = _candidate(lines, scene.oracle, scene.taken("indented_block", lines))
-        if one is not None and one.facts.definitions:
-            yield one
-
-
-def _indented_runs(lines: Lines) -> Iterator[Lines]:
-    run: list[Line] = []
-    for line in lines:
-        if not line.text.strip() or line.text.startswith(("    ", "\t")):
-            run.append(line)
-            continue
-        if run and not run[0].text.strip():
-            yield run
-        run = []
-    if run and not run[0].text.strip():
-        yield run
-
-
-def from_broken_fences(scene: Scene) -> list[Candidate]:
-    """What stands of a fenced block that does not compile."""
-    found: list[Candidate] = []
-    for block in scene.blocks:
-        if block.label is Label.FOREIGN or scene.oracle.facts(join_lines(block.lines)).compiles:
-            continue
-        one = _salvaged(block.lines, scene)
-        if one is not None:
-            edits = (scene.taken("fence", block.lines, block.info), *one.edits)
-            found.append(replace(one, edits=edits, label=block.label))
-    return found
 
 
 Source = Callable[[Scene], list[Candidate]]
 
 SOURCES: tuple[Source, ...] = (
     from_whole,
+    from_quoted_fences,
     from_fences,
+    from_beside,
     from_data,
     from_mended_whole,
     from_stray_closer,
+    from_repeated,
+    from_quotes,
     from_prose,
     from_broken_fences,
+    from_inline_code,
     from_unparsable,
 )
 """Where an answer may be, the surest place first."""
-_SURE = frozenset({from_whole, from_fences, from_mended_whole})
+_SURE = frozenset(SOURCES[: SOURCES.index(from_mended_whole) + 1]) | {from_repeated}
 
 
 def completed(view: View, prefix: str, wanted: Wanted, oracle: Oracle) -> Iterator[Candidate]:

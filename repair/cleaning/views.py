@@ -1,171 +1,104 @@
 """Passes over the whole reply, before any code is looked for: what is not the answer is set aside."""
 
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable
 
-from repair.cleaning.lexer import pieces
-from repair.cleaning.lines import Line, Lines, Span, gaps, size_of, spans_of
-from repair.cleaning.rules import edit
-from repair.script import Edit
+from repair.cleaning.fallback import looks_like_code
+from repair.cleaning.lexer import pieces, quoted
+from repair.cleaning.lines import Line, Lines, trim_blank
+from repair.cleaning.reasoning import drop_channels, drop_reasoning
+from repair.cleaning.typography import lone_surrogates, without_colours
+from repair.cleaning.view import Covered, View, changed
 
-UNFINISHED = "reasoning_unfinished"
-
-_REASONING = re.compile(r"<(?P<close>/?)(?:think|thinking|thoughts?|reasoning|seed:think)>", re.IGNORECASE)
 _ECHO = re.compile(r"^\s*#{2,}\s*(?:Instruction|Input|Question)s?\s*:?", re.IGNORECASE)
+_SIGNS_OF_ECHO = ("nstruction", "Input", "INPUT", "input", "uestion", "QUESTION")
 _RESPONSE = re.compile(
     r"^\s*#{2,}\s*(?:Response|Answer)\s*(?::\s*|:?\s*$)(?=$|```|class\b|def\b|import\b|from\b|@)",
     re.IGNORECASE,
 )
 _TURN = re.compile(
     r"<\|im_start\|>\s*(?:user|system)|<\|start_header_id\|>\s*user|<start_of_turn>\s*user|<\|user\|>"
-    r"|^\s*\[INST\]|^\s*#{2,}\s*Instruction|^\s*(?:Human|User):\s*$|^(?:Human|User): [A-Z]\w* ?\w*[:,?! ]",
+    r"|^\s*\[INST\]|^\s*#{2,}\s*Instruction|^\s*(?:Human|User|USER):\s*$"
+    r"|^(?:Human|User|USER): [A-Z]\w* ?\w*[:,?! ]",
 )
 _END = re.compile(
-    r"<\|(?:im_end|endoftext|eot_id|end_of_turn|end_of_text|end|eom_id|EOT)\|>|</s>|<end_of_turn>|<eos>"
-    "|<\uff5cend\u2581of\u2581sentence\uff5c>|<\uff5cUser\uff5c>",
+    r"<\|(?:im_end|endoftext|eot_id|end_of_turn|end_of_text|end|eom_id|EOT|return|start|/ file )\|>"
+    "|(?:EOT: true)?</s>|<end_of_turn>|<eos>|<\uff5cend\u2581of\u2581sentence\uff5c>|<\uff5cUser\uff5c>",
+)
+_SIGNS_OF_TURNS = (
+    "<|",
+    "</s>",
+    "_of_turn>",
+    "<eos>",
+    "[INST]",
+    "nstruction",
+    "Human:",
+    "User:",
+    "USER:",
+    "<\uff5c",
 )
 _TOKEN = re.compile(
     r"<\|/?[ ]?[A-Za-z_][\w ]{0,30}\|>|</?s>"
     r"|<(?:start|end)_of_turn>(?:model|user)?|<eos>|<bos>|\[/?INST\]|<</?SYS>>"
     "|<\uff5c[^<>\\s]{1,30}\uff5c>|^(?:assistant|Assistant:)\\s*$",
 )
-_ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-Z\\-_]")
 _CODE = re.compile(
     r"^\s*(?:>>> )?(?:(?:async\s+)?def\s+\w+\s*\(|class\s+\w+|import\s+\w|from\s+[\w.]+\s+import\s|`{3}|~{3})"
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
-    """The part of the reply that may hold the answer, and what was done to see it."""
-
-    lines: Lines
-    edits: tuple[Edit, ...] = ()
-    unfinished: bool = False
-    """The reply ends inside its reasoning."""
-
-    def changed(self, rule: str, lines: Lines, spans: Iterable[Span] | None = None) -> "View":
-        """The view without what `rule` took away, which stood at `spans` (default: what is missing now)."""
-        where = gaps(self.lines, lines) if spans is None else spans
-        done = edit(rule, dropped_chars=size_of(self.lines) - size_of(lines), spans=where)
-        return replace(self, lines=lines, edits=(*self.edits, done))
-
-
-Covered = Callable[[int], bool]
-"""Whether an offset of the reply lies inside a fenced block that compiles: tags there are code."""
-
-
-def drop_reasoning(view: View, covered: Covered) -> View:
-    """Set reasoning aside: closed, closed without an opener, or never closed."""
-    tags = [
-        (line.start + match.start(), line.start + match.end(), not match["close"])
-        for line in view.lines
-        if "<" in line.text
-        for match in _REASONING.finditer(line.text)
-        if _stands_alone(line.text, match)
-    ]
-    tags = [tag for tag in tags if not covered(tag[0])]
-    if not tags:
-        return view
-    cuts, unfinished = _cuts(tags, end=view.lines[-1].end + 1)
-    lines = _without(view.lines, cuts)
-    return replace(view.changed("reasoning", lines), unfinished=unfinished)
-
-
-def _stands_alone(text: str, match: re.Match[str]) -> bool:
-    """A tag in the middle of a line, or in quotes or backticks, is talked about, not used."""
-    before, after = text[: match.start()].strip(), text[match.end() :].strip()
-    if match["close"]:
-        return not (before[-1:] in {"`", '"', "'"} and after[:1] in {"`", '"', "'"})
-    return not before or before.endswith(">")
-
-
-def _cuts(tags: list[tuple[int, int, bool]], end: int) -> tuple[list[tuple[int, int]], bool]:
-    cuts: list[tuple[int, int]] = []
-    opened: int | None = None
-    for start, stop, opens in tags:
-        if opens:
-            opened = start if opened is None else opened
-            continue
-        cuts = [(0, stop)] if opened is None else [*cuts, (opened, stop)]
-        opened = None
-    if opened is not None:
-        cuts.append((opened, end))
-    return cuts, opened is not None
-
-
-def _without(lines: Lines, cuts: list[tuple[int, int]]) -> list[Line]:
-    kept: list[Line] = []
-    waiting = list(cuts)
-    for line in lines:
-        rest = line
-        while waiting and waiting[0][1] <= rest.start:
-            waiting.pop(0)
-        while waiting and waiting[0][0] < rest.end and rest.text:
-            start, stop = waiting[0]
-            if start > rest.start:
-                kept.append(rest.keep(start - rest.start))
-            rest = rest.drop(min(stop, rest.end) - rest.start)
-            if stop >= line.end:
-                break
-            waiting.pop(0)
-        if rest.text or not line.text:
-            kept.append(rest)
-    return _outside(kept, cuts)
-
-
-def _outside(lines: list[Line], cuts: list[tuple[int, int]]) -> list[Line]:
-    """Blank lines inside a cut go with it."""
-    kept: list[Line] = []
-    at = 0
-    for line in lines:
-        while at < len(cuts) and cuts[at][1] <= line.start:
-            at += 1
-        if line.text or at >= len(cuts) or line.start < cuts[at][0]:
-            kept.append(line)
-    return kept
-
-
 def drop_echo(view: View, covered: Covered) -> View:
     """Some models repeat the instruction; the answer comes after `### Response:`."""
-    echoed = False
+    if not any(sign in view.reply for sign in _SIGNS_OF_ECHO) and not starts_with_response(view.reply):
+        return view
+    # The prompt may have been cut off before its last line.
+    echoed = starts_with_response(view.reply)
     for number, line in enumerate(view.lines):
-        if "##" not in line.text or covered(line.start):
+        if "##" not in line.text:
             continue
         response = _RESPONSE.match(line.text) if echoed else None
+        if (response or _ECHO.match(line.text)) and covered(line.start):
+            continue
         if response is not None:
             glued = [line.drop(response.end())] if response.end() < len(line.text) else []
             rest = [*glued, *view.lines[number + 1 :]]
             return view.changed("echoed_prompt", rest) if _has_code(rest) else view
         if not echoed and _ECHO.match(line.text):
-            if _has_code(view.lines[:number]):
+            if _has_code(view.lines[:number]) or looks_like_code(view.lines[:number]):
                 return view  # the answer was there before: this is another turn
             echoed = True
     return view
 
 
+def starts_with_response(reply: str) -> bool:
+    """Whether `### Response:` comes first: a comment, to Python."""
+    first = reply[:200].lstrip().partition("\n")[0]
+    return first.startswith("##") and _RESPONSE.match(first) is not None
+
+
 def drop_next_turn(view: View, covered: Covered) -> View:
     """Cut at the first sign, after some code, that the model goes on with another turn."""
+    if not any(sign in view.reply for sign in _SIGNS_OF_TURNS):
+        return view
     seen_code = False
     for number, line in enumerate(view.lines):
         place = _turn_end(line) if seen_code or _CODE.match(line.text) else None
         if place is not None and not covered(line.start + place):
             head = [*view.lines[:number], line.keep(place)]
             return view.changed("next_turn", head)
-        seen_code = seen_code or bool(_CODE.match(line.text))
+        seen_code = seen_code or bool(_CODE.match(line.text)) or _is_body(line)
     return view
+
+
+def _is_body(line: Line) -> bool:
+    return line.text[:1] in {" ", "\t"} and looks_like_code([line])
 
 
 def _turn_end(line: Line) -> int | None:
     if not any(sign in line.text for sign in ("<", "[", "##", ":")):
         return None
     match = _TURN.search(line.text) or _END.search(line.text)
-    return match.start() if match and not _quoted(line.text, match.start(), match.end()) else None
-
-
-def _quoted(text: str, start: int, end: int) -> bool:
-    return text[start - 1 : start] in {'"', "'", "`"} and text[end : end + 1] in {'"', "'", "`"}
+    return match.start() if match and not quoted(line.text, match.start(), match.end()) else None
 
 
 def _has_code(lines: Lines) -> bool:
@@ -174,31 +107,77 @@ def _has_code(lines: Lines) -> bool:
 
 def strip_ansi(view: View, covered: Covered) -> View:
     """Take out colour codes and the like, which some terminals' servers leave in a reply."""
+    if "\x1b" not in view.reply:
+        return view
     if not any("\x1b" in line.text and not covered(line.start) for line in view.lines):
         return view
-    return _substituted(view, "ansi_codes", _ANSI, "\x1b")
+    return changed(view, "ansi_codes", without_colours)
+
+
+def drop_invalid(view: View, covered: Covered) -> View:
+    """Byte order marks, NUL and halves of characters: nothing that has them compiles."""
+    del covered
+    if not _INVALID.search(view.reply):
+        return view
+    for rule, change in (("invisible_characters", _visible), ("lone_surrogates", lone_surrogates)):
+        view = changed(view, rule, change)
+    return view
+
+
+_INVALID = re.compile("\x00|[\ud800-\udfff]|\\A\\s*\ufeff")
+
+
+def _visible(text: str) -> str:
+    return text.lstrip("\ufeff").replace("\x00", "")
+
+
+def drop_edge_tokens(view: View, covered: Covered) -> View:
+    """The tokens that begin and end a text, at its beginning and end: no code can have them there."""
+    for number, edge in ((0, _FIRST_TOKEN), (-1, _LAST_TOKEN)):
+        lines = trim_blank(view.lines)
+        match = edge.search(lines[number].text) if lines else None
+        if match is None or covered(lines[number].start + match.start()) or not lines:
+            continue
+        line = lines[number]
+        rest = line.drop(match.end()) if number == 0 else line.keep(match.start())
+        view = view.changed("special_tokens", [rest, *lines[1:]] if number == 0 else [*lines[:-1], rest])
+    return view
+
+
+_FIRST_TOKEN = re.compile(
+    r"^\s*(?:(?:<s>|<bos>|<\|(?:begin_of_text|endoftext|startoftext|im_start|assistant|start)\|>"
+    "|<\uff5cbegin\u2581of\u2581sentence\uff5c>|<\uff5cAssistant\uff5c>)(?:assistant\\s*$)?[ ]?)+"
+)
+_LAST_TOKEN = re.compile(
+    r"(?:<\|(?:im_end|endoftext|eot_id|end|end_of_turn|return|EOT|/ file )\|>"
+    "|</s>|<eos>|\\[/INST\\]|<end_of_turn>|<\uff5cend\u2581of\u2581sentence\uff5c>)\\s*$"
+)
 
 
 STRICT: tuple[Callable[[View, Covered], View], ...] = (
     strip_ansi,
+    drop_invalid,
+    drop_channels,
     drop_reasoning,
     drop_echo,
     drop_next_turn,
+    drop_edge_tokens,
 )
 """Applied always: after these, what is left is the answer."""
 
 
 def strip_tokens(view: View) -> View:
     """Take out the tokens by which a chat template marks turns."""
-    return _substituted(view, "special_tokens", _TOKEN, "")
+    if not any(sign in view.reply for sign in _SIGNS_OF_TOKENS):
+        return view
+    return changed(view, "special_tokens", _without_tokens)
 
 
-def _substituted(view: View, rule: str, pattern: re.Pattern[str], needs: str) -> View:
-    lines = [
-        line._replace(text=pattern.sub("", line.text)) if needs in line.text else line for line in view.lines
-    ]
-    touched = [old for old, new in zip(view.lines, lines, strict=True) if old != new]
-    return view.changed(rule, lines, spans_of(touched)) if touched else view
+_SIGNS_OF_TOKENS = ("<|", "s>", "_of_turn>", "<bos>", "INST]", "SYS>", "<\uff5c", "ssistant")
+
+
+def _without_tokens(text: str) -> str:
+    return _TOKEN.sub(lambda match: match[0] if quoted(text, *match.span()) else "", text)
 
 
 _ODD_INDENT = re.compile(r"^[ \t]*[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000][\s\u200b]*")
@@ -207,9 +186,12 @@ _UNSEEN = re.compile(r"[\u200b-\u200f\u2060\ufeff\xad]")
 
 def straighten(view: View) -> View:
     """Odd spaces that indent, and characters that nobody sees, outside of strings that end on their line."""
-    lines = [line if line.text.isascii() else line._replace(text=_straight(line.text)) for line in view.lines]
-    touched = [old for old, new in zip(view.lines, lines, strict=True) if old != new]
-    return view.changed("typographic_characters", lines, spans_of(touched)) if touched else view
+    if view.reply.isascii() or not _ODD.search(view.reply):
+        return view
+    return changed(view, "typographic_characters", lambda text: text if text.isascii() else _straight(text))
+
+
+_ODD = re.compile(r"[\u00a0\xad\u1680\u2000-\u200f\u202f\u205f\u2060\u3000\ufeff]")
 
 
 def _straight(text: str) -> str:
@@ -219,11 +201,3 @@ def _straight(text: str) -> str:
 
 TOLERANT: tuple[Callable[[View], View], ...] = (strip_tokens, straighten)
 """Applied only where the code does not compile without."""
-
-
-_THOUGHTS = re.compile(r"<(think|thinking|thoughts?|reasoning)>(.*?)(?:</\1>|\Z)", re.IGNORECASE | re.DOTALL)
-
-
-def reasoning_in(text: str) -> str:
-    """What stands inside reasoning tags, for a policy that asks for it."""
-    return "\n\n".join(match[2] for match in _THOUGHTS.finditer(text))

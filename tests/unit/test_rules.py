@@ -7,6 +7,7 @@ import pytest
 from repair.cleaning import mend, views
 from repair.cleaning.clean import Asked, clean_reply
 from repair.cleaning.guide import guide
+from repair.cleaning.marks import MARKS
 from repair.cleaning.rule_examples import EXAMPLES
 from repair.cleaning.rules import RULES, Stage, edit
 from repair.script import CleanOutcome, EditClass
@@ -73,14 +74,20 @@ def test_the_table_has_the_order_of_the_code():
     inventions = [rule.name for rule in RULES if rule.stage is Stage.INVENT]
     repairs = [repair.name for repair in mend.REPAIRS]
 
+    marks = [rule.name for rule in RULES if rule.stage is Stage.LINES]
+
+    assert marks == [mark.name for mark in MARKS]
     assert forms == ["language_line", *[name for name in repairs if name not in inventions], "mixed_tabs"]
     assert [name for name in repairs if name in inventions] == inventions[:2]
     assert replies[-1] == "special_tokens"
     assert [rule.__name__ for rule in views.STRICT] == [
         "strip_ansi",
+        "drop_invalid",
+        "drop_channels",
         "drop_reasoning",
         "drop_echo",
         "drop_next_turn",
+        "drop_edge_tokens",
     ]
 
 

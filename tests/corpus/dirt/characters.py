@@ -7,7 +7,7 @@ import re
 import tokenize
 from dataclasses import replace
 
-from tests.corpus.code_tools import edit_tokens, lines_in_strings, offsets, simple, tokens
+from tests.corpus.code_tools import compiles, edit_tokens, lines_in_strings, offsets, simple, tokens
 from tests.corpus.draft import Dirt, Draft, Stage, lossless, normalising
 
 SIGNS = {
@@ -74,17 +74,21 @@ def nbsp_between_tokens(draft: Draft, rng: random.Random) -> Draft | None:
 def _indent_with(draft: Draft, space: str) -> Draft | None:
     if not _plain(draft):
         return None
-    lines, inside = draft.text.split("\n"), lines_in_strings(draft.text)
-    dirty, kept = [], []
-    for number, line in enumerate(lines):
+    # Whether those in strings are meant nobody can tell: of whatever part of the program is taken.
+    kept = [_with_indents(text, space, strings_only=True) for text in draft.accepted if compiles(text)]
+    accepted = tuple(dict.fromkeys((*draft.accepted, *kept)))
+    text = _with_indents(draft.text, space)
+    return replace(draft, text=text, accepted=accepted) if text != draft.text else None
+
+
+def _with_indents(code: str, space: str, *, strings_only: bool = False) -> str:
+    """Other blanks before the lines, or before those that begin inside a string."""
+    inside, out = lines_in_strings(code), []
+    for number, line in enumerate(code.split("\n")):
         rest = line.lstrip(" ")
         other = space * (len(line) - len(rest)) + rest
-        dirty.append(other)
-        kept.append(other if number in inside else line)
-    # Whether those in strings are meant nobody can tell.
-    accepted = tuple(dict.fromkeys((*draft.accepted, "\n".join(kept))))
-    text = "\n".join(dirty)
-    return replace(draft, text=text, accepted=accepted) if text != draft.text else None
+        out.append(other if number in inside or not strings_only else line)
+    return "\n".join(out)
 
 
 def nbsp_indentation(draft: Draft, rng: random.Random) -> Draft | None:

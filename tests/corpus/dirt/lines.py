@@ -46,7 +46,7 @@ def repl_transcript(draft: Draft, rng: random.Random) -> Draft | None:
     if draft.name and rng.random() < 0.5:
         call = f"{draft.name}.__name__"
         out += [">>> " + call, repr(draft.name)]
-        accepted = (*accepted, draft.text.rstrip("\n") + "\n" + call + "\n")
+        accepted = (*accepted, *(f"{text.rstrip(chr(10))}\n{call}\n" for text in accepted))
     return replace(draft, text="\n".join(out) + "\n", accepted=accepted, layout_free=True)
 
 
@@ -142,6 +142,9 @@ def notebook_prompts(draft: Draft, rng: random.Random) -> Draft | None:
     """IPython's prompts, one statement a cell."""
     if not draft.pristine or not simple(draft.text) or not draft.text.strip():
         return None
+    lines = draft.text.split("\n")
+    if any(lines[number].endswith(" ") for number in lines_in_strings(draft.text)):
+        return None  # blanks at ends of lines are lost here, and nobody could say that they were there
     out = []
     for number, part in enumerate(statements(draft.text), 1):
         lines = part.strip("\n").split("\n")

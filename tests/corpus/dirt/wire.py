@@ -120,7 +120,7 @@ def bare_twice_then_cut(draft: Draft, rng: random.Random) -> Draft | None:
     return replace(
         draft,
         text=whole,
-        accepted=(draft.gold, *((whole,) if compiles(whole) else ())),
+        accepted=(*draft.accepted, *((whole,) if compiles(whole) else ())),
         broken_is_fine=True,
         layout_free=True,
         form="wrapped",
