@@ -1,1 +1,1 @@
-"""Test suites scored by what they catch."""
+"""Test suites scored by what they catch, and runs of models that write them."""
