@@ -75,8 +75,12 @@ class Salvage:
 
 def is_hopeless(text: str) -> bool:
     """Whether the first line says, without a compiler, that the text is no Python: most replies are not."""
-    first = text[:_PEEK].lstrip().partition("\n")[0]
-    return first.startswith(("```", "<", ">", "**")) or _SENTENCE.match(first) is not None
+    return text[:_PEEK].lstrip().startswith(("```", "<", ">", "**")) or starts_as_prose(text)
+
+
+def starts_as_prose(text: str) -> bool:
+    """Whether the first line has words in a row, as no Python has."""
+    return _SENTENCE.match(text[:_PEEK].lstrip().partition("\n")[0]) is not None
 
 
 def chunks(lines: Lines, oracle: Oracle) -> list[Chunk]:

@@ -41,9 +41,13 @@ def refusal(text: str) -> str:
     """Why no parser may see the text, in one word; empty if one may."""
     if too_large(text):
         return "too_large"
-    if _INDENT.search(text) or _indent_levels(text) > MAX_INDENT or len(_ELIF.findall(text)) > MAX_RUN:
+    if _INDENT.search(text) or _indent_levels(text) > MAX_INDENT or _elifs(text) > MAX_RUN:
         return "too_deep"
     return _runs(text)
+
+
+def _elifs(text: str) -> int:
+    return len(_ELIF.findall(text)) if text.count("elif") > MAX_RUN else 0
 
 
 def _indent_levels(text: str) -> int:

@@ -51,14 +51,15 @@ _OF_DATETIME = re.compile(r"\bdatetime\s*\.\s*(?:datetime|date|timedelta|timezon
 
 def missing_imports(code: str, facts: Facts) -> tuple[str, ...]:
     """Import lines for names that a compiling script uses and nowhere binds."""
-    if facts.code is None or not _may_miss(facts.code, facts.names) or _ITS_OWN_BUSINESS.search(code):
+    if facts.code is None or not _may_miss(code, facts.code, facts.names) or _ITS_OWN_BUSINESS.search(code):
         return ()
     return tuple(sorted(_line(name, code) for name in free_names(code) & TABLE.keys() if _sure(name, code)))
 
 
-def _may_miss(code: CodeType, bound: frozenset[str]) -> bool:
-    """Whether some name of the table is named outside of the module's own names: quick, and often right."""
-    return any(TABLE.keys() & set(one.co_names) - bound for one in code_objects(code))
+def _may_miss(text: str, code: CodeType, bound: frozenset[str]) -> bool:
+    """Whether some name of the table stands alone, and is not the module's own: quick, often right."""
+    named = {name for one in code_objects(code) for name in one.co_names}
+    return any(re.search(rf"(?<![\w.]){name}\b", text) for name in (TABLE.keys() & named) - bound)
 
 
 def _sure(name: str, code: str) -> bool:

@@ -50,6 +50,8 @@ class Wanted:
 
 def rank(found: list[Candidate], wanted: Wanted) -> tuple[Candidate, ...]:
     """Best first. With required names the last that defines them wins, without the largest."""
+    if len(found) < 2:  # noqa: PLR2004 - nothing to compare
+        return tuple(found)
     if wanted.required:
         return _sorted(found, lambda one: (*_merit(one, wanted), one.position, -_loss(one)))
     ranked = _sorted(found, lambda one: (*_merit(one, wanted), len(one.code), -_loss(one)))

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from repair.cleaning.escapes import html_escaped
-from repair.cleaning.fallback import looks_like_code
+from repair.cleaning.fallback import looks_like_code, starts_as_prose
 from repair.cleaning.gates import MAX_BYTES
 from repair.cleaning.lines import Line, Lines, gaps, join_lines, resplit, size_of, spans_of, trim_blank
 from repair.cleaning.marks import is_session
-from repair.cleaning.mend import disguised, mend
+from repair.cleaning.mend import Mended, disguised, mend
 from repair.cleaning.oracle import Oracle
 from repair.cleaning.peel import peeled
 from repair.cleaning.rank import Candidate, Wanted
@@ -92,14 +92,10 @@ def candidate(lines: Lines, oracle: Oracle, *edits: Edit, label: Label = Label.N
         return None
     spans = spans_of(lines)
     layers: tuple[Edit, ...] = ()
-    if len(text) > MAX_BYTES:
-        # No parser may see it: there is nothing to mend it for.
-        facts = oracle.facts(text)
-        return Candidate(code=text, facts=facts, edits=edits, spans=spans, label=label, position=spans[0][0])
-    if not oracle.facts(text).compiles or _is_wrapped(lines, text):
+    if len(text) <= MAX_BYTES and (not oracle.facts(text).compiles or _is_wrapped(lines, text)):
         lines, layers = _peeled(lines, text)
         text = join_lines(lines) if layers else text
-    mended = mend(text, oracle)
+    mended = Mended(text=text, facts=oracle.facts(text)) if _is_beyond(lines, text) else mend(text, oracle)
     return Candidate(
         code=mended.text,
         facts=mended.facts,
@@ -108,6 +104,11 @@ def candidate(lines: Lines, oracle: Oracle, *edits: Edit, label: Label = Label.N
         label=label,
         position=spans[0][0] if spans else 0,
     )
+
+
+def _is_beyond(lines: Lines, text: str) -> bool:
+    """Whether no repair of form helps: no parser may see the text, or all of it is prose."""
+    return len(text) > MAX_BYTES or (starts_as_prose(text) and not looks_like_code(lines))
 
 
 def _is_wrapped(lines: Lines, text: str) -> bool:

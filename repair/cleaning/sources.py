@@ -48,7 +48,9 @@ def candidates(view: View, wanted: Wanted, oracle: Oracle, *, sure_only: bool = 
     for source in SOURCES:
         if sure_only and source not in _SURE:
             continue
-        new = [replace(one, edits=(*_felt(view.edits, one), *one.edits)) for one in source(scene)]
+        new = source(scene)
+        if view.edits:
+            new = [replace(one, edits=(*_felt(view.edits, one), *one.edits)) for one in new]
         found += new
         sure = source in _SURE and (source is not from_fences or not _code_outside(scene))
         if source is from_fences and blocks and wanted.required:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 
 from repair.cleaning.fallback import looks_like_code, salvage
 from repair.cleaning.lexer import states
@@ -11,6 +12,11 @@ from repair.cleaning.rank import Candidate, Wanted
 from repair.cleaning.rules import edit
 from repair.cleaning.scan import Label
 from repair.cleaning.scene import Scene, candidate
+
+_MAX_PERIODS = 8
+_LEAST_LINES = 2
+_BACKTICKS = re.compile(r"(?<!`)`([^`\n]{5,400})`(?!`)")
+_MAX_INLINE = 200
 
 
 def from_unparsable(scene: Scene) -> list[Candidate]:
@@ -28,10 +34,6 @@ def from_stray_closer(scene: Scene) -> list[Candidate]:
     lines = trim_blank(scene.lines[: first.first])
     one = candidate(lines, scene.oracle, scene.taken("stray_closer", lines)) if lines else None
     return [one] if one is not None and one.facts.compiles and one.facts.definitions else []
-
-
-_MAX_PERIODS = 8
-_LEAST_LINES = 2
 
 
 def from_repeated(scene: Scene) -> list[Candidate]:
@@ -78,21 +80,16 @@ def _quoted_runs(lines: Lines) -> Iterator[Lines]:
         yield run
 
 
-_BACKTICKS = re.compile(r"(?<!`)`([^`\n]{5,400})`(?!`)")
-_MAX_INLINE = 20
-
-
 def from_inline_code(scene: Scene) -> list[Candidate]:
     """A line between single backticks in a sentence, if it binds all that was asked for."""
     found: list[Candidate] = []
-    for line in (line for line in scene.lines if "`" in line.text):
-        for match in _BACKTICKS.finditer(line.text):
-            inner = [line.keep(match.end(1)).drop(match.start(1))]
-            one = candidate(inner, scene.oracle, scene.taken("inline_code", inner))
-            if one is not None and one.facts.names and scene.wanted.required <= one.facts.names:
-                found.append(one)
-        if len(found) >= _MAX_INLINE:
-            break
+    lines = (line for line in scene.lines if "`" in line.text)
+    quoted = ((line, match) for line in lines for match in _BACKTICKS.finditer(line.text))
+    for line, match in islice(quoted, _MAX_INLINE):
+        inner = [line.keep(match.end(1)).drop(match.start(1))]
+        one = candidate(inner, scene.oracle, scene.taken("inline_code", inner))
+        if one is not None and one.facts.names and scene.wanted.required <= one.facts.names:
+            found.append(one)
     # Where no name says which of them is meant, only one alone is.
     return found if scene.wanted.required or len(found) == 1 else []
 

@@ -89,6 +89,7 @@ def check(script):
         assert script.reason
 
 
+@pytest.mark.timeout(900 + COUNT // 20)
 @pytest.mark.skipif(not STATM.exists(), reason="needs Linux")
 def test_garbage_gives_scripts_and_memory_stays_flat():
     """No reply raises or is lost, and the process that asks does not grow."""
