@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from sandbox.backend import Sandbox
-from sandbox.types import ImageInfo, Job, KilledBy, Level, RunResult
+from sandbox.types import ImageInfo, Job, Level, RunResult
 from sandbox.verdict import RunVerdict, judge
 
 WAITED_SHARE: Final = 0.2
@@ -63,17 +63,9 @@ class FairSandbox:
 def waited_too_long(result: RunResult) -> bool:
     """Whether a time limit ended the run, and it had waited for a CPU for a good part of its time."""
     delay = result.run_delay_s
-    if delay is None or result.wall_s <= 0 or not _out_of_time(result):
+    if delay is None or result.wall_s <= 0 or judge(result) not in _TIME_LIMITS:
         return False
     return delay >= WAITED_SHARE * result.wall_s
-
-
-def _out_of_time(result: RunResult) -> bool:
-    if result.suite is None:
-        return judge(result) in _TIME_LIMITS
-    # A suite has limits of its own within those of the job: for its import, and for one run of its tests.
-    ended = result.suite.failed == "import_hangs" or result.suite.plain_ended in {"cpu", "wall"}
-    return ended or result.killed_by in {KilledBy.WALL, KilledBy.CPU}
 
 
 class _Gate:

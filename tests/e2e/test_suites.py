@@ -167,16 +167,14 @@ def test_no_prompt_holds_anything_but_script_and_text(first):
 def test_the_baseline_takes_part(first):
     """The ghostwriter's suite ran in a container like any other; it passes, and asserts nothing.
 
-    On a machine that is so busy that it had no time twice, the result says so.
+    Unless the machine was so busy that it waited for a CPU instead.
     """
     folder, _, _, _ = first
     ghost = by_writer(folder)[LABEL]
 
     assert "hypothesis" in ghost.attempts[0].script.code
-    if ghost.attempts[0].shown.contended or ghost.final.record.main.contended:
-        assert ghost.final.outcome in {"scored", "hangs", "flaky"}
-    else:
-        assert ghost.final.outcome == "scored"
+    waited = max(run.run_delay_s or 0.0 for run in (ghost.attempts[0].shown, ghost.final.record.main))
+    assert ghost.final.outcome == "scored" or waited > 10
     assert ghost.final.score.mutation["kills"].get("assertion", 0) == 0
 
 

@@ -15,7 +15,6 @@ from repair.outcome import Verdict
 from sandbox.errors import LostResult
 from sandbox.fair import FairSandbox
 from sandbox.fake import FakeSandbox, fake_result
-from sandbox.suite import SuiteFacts
 from sandbox.types import Job, KilledBy, Level
 
 SCHEMA = Path(__file__).resolve().parents[2] / "evaluator" / "runs" / "journal.schema.json"
@@ -51,16 +50,6 @@ def test_the_second_run_stands_and_brings_the_first(killed_by):
     assert result == replace(fake_result(job()), contended=late(job(), killed_by=killed_by))
 
 
-@pytest.mark.parametrize(
-    "facts", [{"failed": "import_hangs"}, {"plain_ended": "wall"}, {"plain_ended": "cpu"}]
-)
-def test_a_suite_that_had_no_time(facts):
-    """Limits within the scoring of a suite are fair as well."""
-    inner = answering(lambda job: late(job, killed_by=None, suite=SuiteFacts(**facts)), fake_result)
-
-    assert FairSandbox(inner).run(job()).contended is not None
-
-
 def test_it_is_run_again_only_once():
     """A second run that waited as well stands as it is."""
     inner = answering(late, late)
@@ -80,8 +69,6 @@ def test_it_is_run_again_only_once():
         {"killed_by": KilledBy.MEMORY},
         {"killed_by": None, "exit_code": 1},
         {"wall_s": 0.0},
-        {"killed_by": None, "suite": SuiteFacts(failed="collect_failed")},
-        {"killed_by": None, "suite": SuiteFacts(failed="import_hangs"), "delay": 0.1},
     ],
 )
 def test_other_results_stand(facts):
