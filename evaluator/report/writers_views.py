@@ -8,6 +8,7 @@ from typing import Final
 from evaluator.report.drilldown import bounded
 from evaluator.runs.records import AttemptRecord, SubjectEntry
 from evaluator.runs.rundata import RunData
+from evaluator.suites.advice import Advice, advice
 from evaluator.suites.outcome import LENIENT
 from evaluator.suites.standings import writers
 from evaluator.suites.written import Suite, Written, written
@@ -22,6 +23,7 @@ _MAX_MUTANTS: Final = 160
 _DIFF_LINES: Final = 6
 _LINE_CHARS: Final = 200
 _STUB: Final = "XST"
+_HINTS: Final = 12
 _SHOWN: Final = (VersionKind.MUTANT, VersionKind.EXTREME, VersionKind.COSMETIC)
 
 
@@ -67,6 +69,8 @@ class SuiteView:
     attempts: tuple[AttemptView, ...]
     first: Suite
     final: Suite
+    hints: tuple[Advice, ...]
+    """What weakens the text of the suite that held."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +182,14 @@ def _suite_view(run: RunData, anchor: str, each: Written, limit: int) -> SuiteVi
         attempts=tuple(_attempt_view(run, attempt, limit) for attempt in each.attempts),
         first=each.first,
         final=each.final,
+        hints=_hints(each.final),
     )
+
+
+def _hints(suite: Suite) -> tuple[Advice, ...]:
+    code = suite.attempt.script.code if suite.attempt else None
+    main = suite.record.main if suite.record else None
+    return advice(code, main.suite if main else None)[:_HINTS] if code else ()
 
 
 def _attempt_view(run: RunData, record: AttemptRecord, limit: int) -> AttemptView:

@@ -242,6 +242,22 @@ def test_the_same_run_gives_the_same_bytes(ordinary, tmp_path):
     ]
 
 
+def test_the_page_says_what_weakens_a_suite(make):
+    """Hints from the text stand beside the suite, the names of tests from the container escaped."""
+    seen = facts((0,))
+    weak = dataclasses.replace(
+        seen, suite=dataclasses.replace(seen.suite, assertless=("test_<b>",), dated="1")
+    )
+    call = {**PASSED, "code": "def test_f():\n    assert (f(1) == 1, 'why')\n"}
+    run = make([("a", "s/one", [call], {"main": weak})])
+
+    page = writers_html(run)
+
+    assert "test_&lt;b&gt;" in page
+    assert "an assertion on a tuple, which always holds" in page
+    assert "hangs on the date" in page
+
+
 def test_the_page_shows_mutants_as_differences(ordinary):
     """Each with what every writer's suite made of it."""
     page = writers_html(ordinary)
