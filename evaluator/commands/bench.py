@@ -15,10 +15,10 @@ from rich.console import Console
 from rich.text import Text
 
 from evaluator.cli import EXIT_INTERRUPTED, EXIT_OURS, EXIT_THRESHOLD
+from evaluator.commands.plan_text import in_force, note, print_plan
 from evaluator.config import Config, ModelSection, differences, load_config, overlay
 from evaluator.errors import ConfigProblem, RunIncompatible, UsageProblem
 from evaluator.log import configure_logging
-from evaluator.report.words import REPLAY_BANNER
 from evaluator.running.manifest import REDACTED, make_manifest, new_run_id
 from evaluator.running.models import demo_plan, loaded_model, named_models, recorded_models, repairing_model
 from evaluator.running.pipeline import Parts, run_plan
@@ -26,7 +26,6 @@ from evaluator.running.plan import Plan, check_same, make_plan
 from evaluator.running.preflight import check_controls
 from evaluator.running.progress import LiveProgress
 from evaluator.running.sandboxes import open_sandbox, reap_all, total_slots
-from evaluator.running.test_writer import wanting
 from evaluator.runs.folders import refuse_suites, run_folder
 from evaluator.runs.journal import read_manifest
 from evaluator.runs.records import Manifest
@@ -36,8 +35,6 @@ from repair.feedback import Policy
 from repair.llm import Arm
 from sandbox.errors import MendError
 from sandbox.types import GRADED
-
-DEMO_NOTE = "RECORDED DEMO: no model was measured. The replies ship with mendbench."
 
 
 def config_flags(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -230,66 +227,6 @@ def kept_config(manifest: Manifest, values: Mapping[str, Any]) -> Config:
     return kept
 
 
-def print_plan(plan: Plan) -> None:
-    """Say what a run would do."""
-    lines = [
-        _note(plan),
-        f"tasks      {len(plan.tasks)} in {', '.join(sorted({task.batch for task in plan.tasks}))}",
-        f"templates  {', '.join(template.name for template in plan.templates)}",
-        *(f"model      {one_line(model.entry.label)} at {model.entry.base_url}" for model in plan.models),
-        f"repairs by {one_line(plan.repairer.entry.label)} at {plan.repairer.entry.base_url}"
-        if plan.repairer
-        else "",
-        _tests_by(plan),
-        f"samples    {_draws(plan)}",
-        f"in force   {_in_force(plan)}",
-        f"calls      {plan.samples} to {plan.most_calls}",
-        _control(plan),
-        "           (repairs, and at most one each of the kinds length, format, fresh, cleanup)",
-    ]
-    click.echo("\n".join(line for line in lines if line))
-
-
-def _tests_by(plan: Plan) -> str:
-    if plan.test_writer is None:
-        return ""
-    sees = "one per script" if plan.config.bench.test_writer_sees == "script" else "one per task"
-    return (
-        f"tests by   {one_line(plan.test_writer.entry.label)}, {sees}, for {len(wanting(plan))} tasks without"
-    )
-
-
-def _draws(plan: Plan) -> str:
-    if plan.draws:
-        return f"{plan.samples} recorded histories, one sample each"
-    return f"{plan.config.bench.samples} per task, template and model: {plan.samples} in all"
-
-
-def _control(plan: Plan) -> str:
-    if not plan.control:
-        return ""
-    return f"control    as many again, and up to {plan.most_draws} while they take fewer tokens than repair"
-
-
-def _note(plan: Plan) -> str:
-    if plan.replayed:
-        return REPLAY_BANNER
-    return DEMO_NOTE if plan.recorded_demo else ""
-
-
-def _in_force(plan: Plan) -> str:
-    sampling, repair = plan.config.sampling, plan.config.repair
-    return (
-        f"temperature {_or_default(sampling.temperature)}, top_p {_or_default(sampling.top_p)}, "
-        f"max_tokens {_or_default(sampling.max_tokens)}, seed {sampling.seed}; "
-        f"repairs {repair.repairs}, policy {repair.policy}, style {repair.style}"
-    )
-
-
-def _or_default(value: float | None) -> str:
-    return "the server's default" if value is None else str(value)
-
-
 def conduct(
     plan: Plan,
     kept: Manifest | None,
@@ -333,9 +270,9 @@ def conduct(
     cleaner = stack.enter_context(Cleaner(workers=slots))
     parts = Parts(sandbox=sandbox, cleaner=cleaner, jobs=controls.jobs, slots=slots, recorded=recorded)
     _say(errors, f"run {run_id} → {folder}")
-    _say(errors, _in_force(plan))
+    _say(errors, in_force(plan))
     try:
-        with LiveProgress(errors, plan.samples, note=_note(plan)) as progress:
+        with LiveProgress(errors, plan.samples, note=note(plan)) as progress:
             run, outcome = run_plan(plan, manifest, folder, parts, progress, stop)
     except (MendError, OSError, KeyboardInterrupt):
         _say(errors, f"what is done is kept; continue with: {again} --resume {folder}")

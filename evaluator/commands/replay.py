@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import click
 
-from evaluator.commands.bench import conduct, config_flags, kept_config, print_plan
+from evaluator.commands.bench import conduct, config_flags, kept_config
+from evaluator.commands.plan_text import print_plan
 from evaluator.config import Config, load_config
 from evaluator.errors import RunIncompatible, UsageProblem
 from evaluator.replay.histories import Histories, read_histories

@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.text import Text
 
 from evaluator.cli import EXIT_INTERRUPTED, EXIT_OURS
-from evaluator.commands.bench import DEMO_NOTE, nothing_scored, terminate_cleanly
+from evaluator.commands.bench import nothing_scored, terminate_cleanly
+from evaluator.commands.plan_text import DEMO_NOTE
 from evaluator.config import Config, differences, load_config, overlay
 from evaluator.errors import ConfigProblem, RunIncompatible, UsageProblem
 from evaluator.jobs import JobMaker

@@ -15,6 +15,7 @@ from evaluator.report.html import html_report
 from evaluator.report.junit import junit_report
 from evaluator.report.markdown import markdown_report
 from evaluator.report.notes import notes
+from evaluator.report.rounded import rounded
 from evaluator.report.words import banners
 from evaluator.runs.records import Basis, Manifest
 from evaluator.runs.rundata import RunData
@@ -32,7 +33,6 @@ from evaluator.statistics.spending import Cost
 from repair.llm import Arm
 
 SUMMARY_VERSION: Final = 1
-_DIGITS: Final = 6
 
 
 def summarise(run: RunData | Ledger) -> dict[str, Any]:
@@ -63,8 +63,8 @@ def summarise(run: RunData | Ledger) -> dict[str, Any]:
         },
         "control_samples": ledger.attempts.filter(pl.col("arm") == str(Arm.CONTROL))["sid"].n_unique(),
     }
-    rounded: dict[str, Any] = _rounded(summary)
-    return rounded
+    even: dict[str, Any] = rounded(summary)
+    return even
 
 
 def write_reports(run: RunData, folder: Path) -> list[Path]:
@@ -180,16 +180,3 @@ def _verdicts(draws: pl.DataFrame) -> list[dict[str, Any]]:
         }
         for row in counts.sort(keys).iter_rows(named=True)
     ]
-
-
-def _rounded(value: Any) -> Any:
-    # The last digits of a mean differ between processors; six are more than any reader needs.
-    match value:
-        case float():
-            return round(value, _DIGITS)
-        case dict():
-            return {str(key): _rounded(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_rounded(item) for item in value]
-        case _:
-            return value

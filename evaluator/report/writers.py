@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from evaluator.report.figures import ABSENT, MINUS, number, percent
+from evaluator.report.rounded import rounded
 from evaluator.report.words import banners
 from evaluator.runs.rundata import RunData
 from evaluator.safe_text import one_line
@@ -17,7 +18,6 @@ from evaluator.suites.standings import Writer, matrix, why_unranked, writers
 from evaluator.suites.written import Suite, Written, written
 
 SUMMARY_VERSION: Final = 1
-_DIGITS: Final = 6
 _NAME_CHARS: Final = 48
 _MOST_LISTED: Final = 5000
 
@@ -41,8 +41,8 @@ def summarise_writers(run: RunData) -> dict[str, Any]:
         "matrix": [asdict(pair) for pair in matrix(run)],
         "suites": [_suite_line(each) for each in listed[:_MOST_LISTED]],
     }
-    rounded: dict[str, Any] = _rounded(summary)
-    return rounded
+    even: dict[str, Any] = rounded(summary)
+    return even
 
 
 def _suite_line(each: Written) -> dict[str, Any]:
@@ -200,15 +200,3 @@ def _line(console: Console, text: str, style: str) -> None:
         console.print(Text(safe, style=style))
     else:
         console.file.write(f"# {safe}\n")
-
-
-def _rounded(value: Any) -> Any:
-    match value:
-        case float():
-            return round(value, _DIGITS)
-        case dict():
-            return {str(key): _rounded(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_rounded(item) for item in value]
-        case _:
-            return value
