@@ -10,7 +10,7 @@ from repair.cleaning.extract import Extraction, search
 from repair.cleaning.gates import too_large
 from repair.cleaning.imports import missing_imports, with_imports
 from repair.cleaning.notes import another_name, flags
-from repair.cleaning.oracle import Oracle, code_sha256, quiet
+from repair.cleaning.oracle import Oracle, code_sha256, quietly
 from repair.cleaning.prompts import signatures
 from repair.cleaning.rank import AnswerKind, Candidate
 from repair.cleaning.reasoning import reasoning_in
@@ -44,7 +44,7 @@ def clean_reply(text: str, *, reasoning: str = "", asked: Asked | None = None, t
         trees: whether libcst may be used on code that compiles.
     """
     asked = asked or Asked()
-    with quiet():
+    with quietly():
         script = _cleaned(text, reasoning, asked, trees=trees)
         for _ in range(_MAX_ROUNDS):
             code = script.code
@@ -173,9 +173,9 @@ def _script(text: str, asked: Asked, best: Candidate, found: Extraction, tests: 
 
 
 def _flags(best: Candidate, asked: Asked) -> tuple[str, ...]:
-    if best.facts.tree is None:
+    if not best.facts.compiles:
         return ()
-    seen = flags(best.facts.tree, best.code)
+    seen = flags(best.facts)
     if asked.kind == "tests" or not asked.required or best.facts.names >= set(asked.required):
         return seen
     return (*seen, *another_name(best.facts, asked.required, signatures(asked.prompt, asked.required)))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from repair.cleaning.fallback import looks_like_code
 from repair.cleaning.lines import Lines, join_lines, resplit, trim_blank
-from repair.cleaning.oracle import Oracle, quiet
+from repair.cleaning.oracle import Oracle, quietly
 from repair.cleaning.rank import Candidate
 from repair.cleaning.rules import edit
 from repair.cleaning.scene import Scene, all_blocks, candidate
@@ -71,7 +71,7 @@ def _loaded(text: str, oracle: Oracle) -> object:
             return value
     if text[:1] in _STARTS and not text.startswith(_TRIPLE) and oracle.facts(text).compiles:
         try:
-            with quiet():
+            with quietly():
                 return ast.literal_eval(text)
         except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
             return None

@@ -8,6 +8,7 @@ from repair.cleaning.lexer import pieces, states
 _MAGIC = re.compile(r"[ \t]*(?:%{1,2}[A-Za-z]|!\s*[A-Za-z]|\?\w)")
 _SOME_MAGIC = re.compile(r"^[ \t]*(?:[%!?]|In ?\[|Out ?\[)", re.MULTILINE)
 _SOME_OLD = re.compile(r"\bprint(?: |\t|$)|\bexcept [^:\n]*,|\braise [^\n]*,|<>", re.MULTILINE)
+_SIGNS_OF_OLD = ("print", "except ", "raise ", "<>")
 _CELL = re.compile(r"(?:In|Out)[ ]?\[[\d ]*\]:[ ]?")
 _PRINT = re.compile(
     r"(?P<indent>[ \t]*(?:else:[ \t]*|(?:if|elif|for|while)\b[^\"'#]*:[ \t]+)?)"
@@ -44,7 +45,7 @@ def _without_magic(line: str) -> str:
 
 def python_2(text: str) -> str:
     """Rewrite the statements that Python 3 took away."""
-    if not _SOME_OLD.search(text):
+    if not any(sign in text for sign in _SIGNS_OF_OLD) or not _SOME_OLD.search(text):
         return text
     after = _by_line(text, _modern)
     if "<>" not in after:

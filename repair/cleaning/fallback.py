@@ -32,6 +32,8 @@ _SENTENCE = re.compile(
     r"(?:[,.:]? [\w'`]|[.:]?$)|[A-Z][a-z]*!(?: |$)"
 )
 """Two words in a row are no Python, and need no compiler to say so."""
+_HEADING = re.compile(r"[A-Z][A-Za-z]*:[ \t]*[\r\n]")
+"""No keyword with a capital has a colon: `Assistant:`."""
 _PEEK = 400
 _PROSE_END = re.compile(r"[.:!?]\s*$")
 
@@ -74,8 +76,16 @@ class Salvage:
 
 
 def is_hopeless(text: str) -> bool:
-    """Whether the first line says, without a compiler, that the text is no Python: most replies are not."""
-    return text[:_PEEK].lstrip().startswith(("```", "<", ">", "**")) or starts_as_prose(text)
+    """Whether a look says, without a compiler, that the text is no Python: most replies are not."""
+    start = text[:_PEEK].lstrip()
+    plainly = start.startswith(("```", "<", ">", "**")) or _HEADING.match(start) is not None
+    return plainly or starts_as_prose(text) or _is_fenced(text)
+
+
+def _is_fenced(text: str) -> bool:
+    """Whether a fence stands at the margin where no string can be open."""
+    above, fence, _ = text.partition("\n```")
+    return bool(fence) and not any(sign in above for sign in ('"""', "'''", "\\\n"))
 
 
 def starts_as_prose(text: str) -> bool:

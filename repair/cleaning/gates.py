@@ -34,16 +34,20 @@ def too_large(text: str) -> bool:
     """Whether the text has more bytes or lines than a parser shall see."""
     if len(text) > MAX_BYTES or text.count("\n") + text.count("\r") > MAX_LINES:
         return True
-    return len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES
+    return not text.isascii() and len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES
 
 
 def refusal(text: str) -> str:
     """Why no parser may see the text, in one word; empty if one may."""
     if too_large(text):
         return "too_large"
-    if _INDENT.search(text) or _indent_levels(text) > MAX_INDENT or _elifs(text) > MAX_RUN:
+    if _is_indented_far(text) or _indent_levels(text) > MAX_INDENT or _elifs(text) > MAX_RUN:
         return "too_deep"
     return _runs(text)
+
+
+def _is_indented_far(text: str) -> bool:
+    return len(text) > MAX_INDENT * _SPACES_PER_LEVEL and _INDENT.search(text) is not None
 
 
 def _elifs(text: str) -> int:

@@ -46,12 +46,13 @@ TABLE: Final[Mapping[str, str]] = {
     "datetime": "import datetime",
 }
 _ITS_OWN_BUSINESS = re.compile(r"import\s*\*|\bNameError\b|\bglobals\s*\(|\bexec\s*\(|__getattr__")
+_SIGNS_OF_BUSINESS = ("*", "NameError", "globals", "exec", "__getattr__")
 _OF_DATETIME = re.compile(r"\bdatetime\s*\.\s*(?:datetime|date|timedelta|timezone)\b(?!\s*\(\s*\))")
 
 
 def missing_imports(code: str, facts: Facts) -> tuple[str, ...]:
     """Import lines for names that a compiling script uses and nowhere binds."""
-    if facts.code is None or not _may_miss(code, facts.code, facts.names) or _ITS_OWN_BUSINESS.search(code):
+    if facts.code is None or not _may_miss(code, facts.code, facts.names) or _is_its_own_business(code):
         return ()
     return tuple(sorted(_line(name, code) for name in free_names(code) & TABLE.keys() if _sure(name, code)))
 
@@ -60,6 +61,11 @@ def _may_miss(text: str, code: CodeType, bound: frozenset[str]) -> bool:
     """Whether some name of the table stands alone, and is not the module's own: quick, often right."""
     named = {name for one in code_objects(code) for name in one.co_names}
     return any(re.search(rf"(?<![\w.]){name}\b", text) for name in (TABLE.keys() & named) - bound)
+
+
+def _is_its_own_business(code: str) -> bool:
+    """Whether names may come from where nobody sees them bound."""
+    return any(sign in code for sign in _SIGNS_OF_BUSINESS) and _ITS_OWN_BUSINESS.search(code) is not None
 
 
 def _sure(name: str, code: str) -> bool:

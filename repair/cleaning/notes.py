@@ -1,6 +1,7 @@
 """What is seen in code that compiles and is left alone: said beside the script, never edited."""
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
@@ -9,11 +10,26 @@ from repair.cleaning.oracle import Facts
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _REPEATABLE = frozenset({"overload", "setter", "getter", "deleter", "register"})
 _MAX_NAMED = 3
+_DEFINED = re.compile(r"^(?:def|class|async[ ]def)[ ]+(\w+)", re.MULTILINE)
+_RUNS = re.compile(
+    r"^(?!(?:def|class|async[ ]def|import|from|if|elif)[ ]|else:|\w+ = )[^\s#@)\]}]", re.MULTILINE
+)
+_DOUBTS = (";", "input", "\r", "\f")
+"""A line at the margin that may do more than define or import."""
 
 
-def flags(tree: ast.Module, code: str) -> tuple[str, ...]:
+def flags(facts: Facts) -> tuple[str, ...]:
     """`redefined: f` (the last one counts), `runs_at_import`, `reads_input`; of code that compiles."""
-    return (*_redefined(tree), *_at_import(tree, reads="input" in code))
+    if _only_defines(facts) or facts.tree is None:
+        return ()
+    return (*_redefined(facts.tree), *_at_import(facts.tree, reads="input" in facts.text))
+
+
+def _only_defines(facts: Facts) -> bool:
+    """Whether the margin shows that nothing runs and nothing is defined twice: quick, right if true."""
+    heads, text = _DEFINED.findall(facts.text), facts.text
+    doubtful = any(sign in text for sign in _DOUBTS) or _RUNS.search(text) is not None
+    return not doubtful and len(heads) == len(set(heads))
 
 
 def another_name(

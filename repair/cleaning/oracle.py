@@ -8,17 +8,20 @@ import ast
 import builtins
 import dis
 import hashlib
+import re
 import symtable
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import CodeType
 
 from repair.cleaning.gates import refusal
 
 _LABEL_CHARS = 40
 LANGUAGE_NAMES = frozenset({"python", "py", "python3", "py3", "ipython"})
+_FIRST_LETTERS = frozenset("pPiI")
 _REFUSALS = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError, SystemError)
 _BUILTINS = frozenset(dir(builtins))
 _MODULE_NAMES = frozenset({"__name__", "__file__", "__doc__", "__builtins__", "__spec__"})
@@ -26,26 +29,55 @@ _SILENCE = ("ignore", None, Warning)
 _ALREADY = nullcontext()
 _STORE, _WIDE = (dis.opmap[name] for name in ("STORE_NAME", "EXTENDED_ARG"))
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_AT_MARGIN = re.compile(r"^(?:def|class|async[ ]def)[ ](\w+)", re.MULTILINE)
+_SHORT = 200
+_NAMES_OF_STUBS = frozenset(
+    {"NotImplementedError", "__name__", "__module__", "__qualname__", "__doc__", "__firstlineno__"}
+    | {"__static_attributes__", "__classdict__"}
+)
+_WRITTEN_BY_COMPILER = frozenset(
+    {"__doc__", "__annotations__", "__annotate__", "__annotate_func__", "__conditional_annotations__"}
+)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What is known of a source text."""
+    """What is known of a source text. What few ask for is found when it is asked for."""
 
     compiles: bool = False
     names: frozenset[str] = frozenset()
     """Names bound at module level."""
     definitions: frozenset[str] = frozenset()
-    """Those of them that a `def` or `class` binds."""
-    stubs: frozenset[str] = frozenset()
-    """Those definitions that do nothing."""
-    signatures: frozenset[tuple[str, tuple[str, ...]]] = frozenset()
-    """Functions at module level, each with the names of its parameters."""
+    """Those of them that a `def` or `class` binds, in no other statement."""
     substance: bool = False
     """More than names, constants and bare annotations, which prose can look like as well."""
     error: str = ""
-    tree: ast.Module | None = field(default=None, repr=False, compare=False)
     code: CodeType | None = field(default=None, repr=False, compare=False)
+    text: str = field(default="", repr=False, compare=False)
+
+    @cached_property
+    def tree(self) -> ast.Module | None:
+        """The syntax tree, of a text that compiles: it takes as long to make as the code."""
+        if not self.compiles:
+            return None
+        with quietly():
+            return ast.parse(self.text)
+
+    @cached_property
+    def stubs(self) -> frozenset[str]:
+        """Those definitions that do nothing."""
+        if self.code is None or not any(map(_may_do_nothing, self.code.co_consts)):
+            return frozenset()
+        return frozenset(node.name for node in _defined(self.tree) if all(map(_does_nothing, node.body)))
+
+    @cached_property
+    def signatures(self) -> frozenset[tuple[str, tuple[str, ...]]]:
+        """Functions at module level, each with the names of its parameters."""
+        return frozenset(
+            (node.name, parameters(node.args))
+            for node in _defined(self.tree)
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        )
 
 
 class Oracle:
@@ -74,41 +106,50 @@ class Oracle:
         return Facts(error=reason) if reason else _facts(text)
 
 
+def quietly() -> AbstractContextManager[None]:
+    """Keep the compiler's warnings to itself, at no cost where that is so already."""
+    return _ALREADY if warnings.filters and warnings.filters[0][:3] == _SILENCE else _quiet()
+
+
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Keep the compiler's warnings to itself."""
+def _quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
-def _quiet() -> AbstractContextManager[None]:
-    """The same, at no cost where it is quiet already: a reply is compiled many times over."""
-    return _ALREADY if warnings.filters and warnings.filters[0][:3] == _SILENCE else quiet()
-
-
 def _facts(text: str) -> Facts:
     try:
-        with _quiet():
-            tree = ast.parse(text)
-            code = _to_code(tree)
+        with quietly():
+            return _facts_of(text, compile(text, "solution.py", "exec", dont_inherit=True))
     except _REFUSALS as error:
         return Facts(error=f"{type(error).__name__}: {error}"[:200])
-    definitions = [node for node in tree.body if isinstance(node, _DEFINITIONS)]
+
+
+def _facts_of(text: str, code: CodeType) -> Facts:
+    """Tell what is bound, and whether there is substance; from the tree where the code leaves a doubt."""
+    names = frozenset(_bound_names(code))
+    definitions = _plainly_defined(text, code)
+    substance = bool(names - _WRITTEN_BY_COMPILER) and ":=" not in text
+    if definitions is None or not substance:
+        body = ast.parse(text).body
+        definitions = frozenset(node.name for node in body if isinstance(node, _DEFINITIONS))
+        substance = any(map(_has_substance, body))
     return Facts(
-        compiles=True,
-        names=frozenset(_bound_names(code)),
-        definitions=frozenset(node.name for node in definitions),
-        stubs=frozenset(node.name for node in definitions if all(map(_does_nothing, node.body))),
-        signatures=frozenset(
-            (node.name, parameters(node.args))
-            for node in definitions
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        ),
-        substance=any(map(_has_substance, tree.body)),
-        tree=tree,
-        code=code,
+        compiles=True, names=names, definitions=definitions, substance=substance, code=code, text=text
     )
+
+
+def _plainly_defined(text: str, code: CodeType) -> frozenset[str] | None:
+    """Names that stand behind a `def` or `class` at the margin; None where others are defined, too."""
+    made = {
+        const.co_name for const in code.co_consts if isinstance(const, CodeType) and const.co_name[0] != "<"
+    }
+    return frozenset(made) if made <= set(_AT_MARGIN.findall(text)) else None
+
+
+def _defined(tree: ast.Module | None) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
+    return (node for node in (tree.body if tree else ()) if isinstance(node, _DEFINITIONS))
 
 
 def parameters(args: ast.arguments) -> tuple[str, ...]:
@@ -117,8 +158,13 @@ def parameters(args: ast.arguments) -> tuple[str, ...]:
     return (*(each.arg for each in named), *(each.arg for each in (args.vararg, args.kwarg) if each))
 
 
-def _to_code(tree: ast.Module) -> CodeType:
-    return compile(tree, "solution.py", "exec", dont_inherit=True)
+def _may_do_nothing(const: object) -> bool:
+    """A quick look: what does nothing is short, and names nothing of its own."""
+    return (
+        isinstance(const, CodeType)
+        and len(const.co_code) < _SHORT
+        and _NAMES_OF_STUBS.issuperset(const.co_names)
+    )
 
 
 def _does_nothing(node: ast.stmt) -> bool:
@@ -135,12 +181,15 @@ def _has_substance(node: ast.stmt) -> bool:
 
 def _bound_names(code: CodeType) -> Iterator[str]:
     """What the module's own code stores; a walk over the tree would take longer than compile()."""
-    wide, instructions = 0, code.co_code
-    for at in range(0, len(instructions), 2):
-        number = wide | instructions[at + 1]
-        if instructions[at] == _STORE:
-            yield code.co_names[number]
-        wide = number << 8 if instructions[at] == _WIDE else 0
+    opcodes, numbers = code.co_code[::2], code.co_code[1::2]
+    at = opcodes.find(_STORE)
+    while at >= 0:
+        number, before = numbers[at], at - 1
+        while before >= 0 and opcodes[before] == _WIDE:
+            number |= numbers[before] << 8 * (at - before)
+            before -= 1
+        yield code.co_names[number]
+        at = opcodes.find(_STORE, at + 1)
 
 
 def imported_names(tree: ast.Module) -> frozenset[str]:
@@ -156,7 +205,7 @@ def imported_names(tree: ast.Module) -> frozenset[str]:
 def free_names(text: str) -> frozenset[str]:
     """Names that a compiling text uses and neither binds nor finds among the builtins."""
     try:
-        with _quiet():
+        with quietly():
             table = symtable.symtable(text, "solution.py", "exec")
     except _REFUSALS:
         return frozenset()
@@ -183,7 +232,7 @@ def _uses_global(symbol: symtable.Symbol, at_module_level: bool) -> bool:
 def same_tree(one: str, other: str) -> bool:
     """Whether two compiling texts mean the same."""
     try:
-        with _quiet():
+        with quietly():
             return ast.dump(ast.parse(one)) == ast.dump(ast.parse(other))
     except _REFUSALS:
         return False
@@ -219,5 +268,7 @@ def _constant(const: object) -> object:
 
 def starts_with_language_name(text: str) -> bool:
     """Whether the first line is `python` or the like: it compiles, as a bare name, but is a label."""
-    first = text[: _LABEL_CHARS * 8].lstrip()[:_LABEL_CHARS].replace("\r", "\n").partition("\n")[0]
-    return first.strip().casefold() in LANGUAGE_NAMES
+    start = text[: _LABEL_CHARS * 8].lstrip()[:_LABEL_CHARS]
+    if start[:1] not in _FIRST_LETTERS:
+        return False
+    return start.replace("\r", "\n").partition("\n")[0].strip().casefold() in LANGUAGE_NAMES

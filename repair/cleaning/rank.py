@@ -90,7 +90,7 @@ def _merit(one: Candidate, wanted: Wanted) -> tuple[int, ...]:
     return (
         _tier(one, wanted),
         _fit(one, wanted),
-        int(wanted.signatures <= one.facts.signatures),
+        int(not wanted.signatures or wanted.signatures <= one.facts.signatures),
         min(one.label, 1),
     )
 

@@ -57,6 +57,10 @@ class Block:
 
 def label_of(info: str) -> Label:
     """Read an info string: `python`, `Py`, `{.python}`, `python title=…`, `python:main.py`, `main.py`."""
+    return _USUAL[info] if info in _USUAL else _read_label(info)
+
+
+def _read_label(info: str) -> Label:
     words = [word for word in re.split(r"[\s:,{}()=\"']+|(?<![\w])\.", info.strip()) if word]
     if not words:
         return Label.NONE
@@ -67,6 +71,9 @@ def label_of(info: str) -> Label:
     ):
         return Label.PYTHON
     return Label.NONE if words[0].casefold() in _DIFFS else Label.FOREIGN
+
+
+_USUAL = {info: _read_label(info) for info in ("", "python", "Python", "py", "bash", "text", "json")}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -122,8 +129,13 @@ class _Scanner:
     def _body(self, fence: _Fence) -> Block:
         """Run to the closing fence. One inside triple quotes closes only if nothing better comes."""
         state, doubtful, python = State(), None, label_of(fence.info) is not Label.FOREIGN
+        sign, stripped = fence.mark[0] * 2, bool(fence.quotes or fence.indent)
         for number in range(fence.first + 1, len(self._lines)):
-            line = _strip(self._lines[number], fence)
+            line = _strip(self._lines[number], fence) if stripped else self._lines[number]
+            text = line.text
+            if not (state.triple or sign in text or '"""' in text or "'''" in text):
+                fence.body.append(line)
+                continue
             if doubtful is not None and state.triple:
                 fence.body.append(line)
                 state = after_line(line.text, state)

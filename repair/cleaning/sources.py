@@ -138,10 +138,11 @@ def _lone_stranger(scene: Scene) -> list[Candidate]:
     block = scene.blocks[0]
     edits = scene.taken("fence", block.lines, block.info)
     one = candidate(block.lines, scene.oracle, edits, label=block.label)
-    tree = one.facts.tree if one is not None else None
-    if one is None or tree is None or len(tree.body) < 2:  # noqa: PLR2004 - one line is data
+    if one is None or one.facts.tree is None or not one.facts.substance:
         return []
-    return [one] if any(isinstance(node, ast.Call | ast.Lambda) for node in ast.walk(tree)) else []
+    tree = one.facts.tree
+    runs = any(isinstance(node, ast.Call | ast.Lambda) for node in ast.walk(tree))
+    return [one] if runs and len(tree.body) > 1 else []  # one line is data
 
 
 def _from_block(scene: Scene, block: Block, depth: int) -> Iterator[Candidate]:
@@ -224,8 +225,10 @@ def _starts_data(first: Line) -> bool:
 def from_whole(scene: Scene) -> list[Candidate]:
     """What is left of the reply is code; after repairs of form at most, where nothing is fenced."""
     lines = trim_blank(scene.lines)
-    if scene.blocks and (is_hopeless(lines[0].text) or not scene.oracle.facts(join_lines(lines)).compiles):
-        return []
+    if scene.blocks:
+        text = join_lines(lines)
+        if is_hopeless(text) or not scene.oracle.facts(text).compiles:
+            return []
     return _whole(lines, scene)
 
 

@@ -38,7 +38,8 @@ _HEREDOC = re.compile(
     r"<<-?[ ]*(?P<quote>['\"\\]?)(?P<word>\w+)['\"]?[ ]*(?:>>?[ ]*(?P<after>\S+))?[ \t]*$"
 )
 _FOREIGN = frozenset({"tests", "test", "execute"})
-_SIGN = re.compile(r"^[ \t]*(?:[<\[{\\]|\#\+|'''|``|\"\"\")|<[sapf]\w{5}|<<", re.IGNORECASE)
+_SIGN = re.compile(r"^[ \t]*(?:[<\[{\\]|\#\+|(?:'''|``|\"\"\")py)|<[sapf]\w{5}|<<", re.IGNORECASE)
+_FIRST_SIGNS = frozenset("[{\\#'`\"")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +59,8 @@ def tagged_blocks(lines: Lines) -> list[Block]:
     blocks: list[Block] = []
     at = 0
     while at < len(lines):
-        opened = _opened(lines[at].text)
+        text = lines[at].text
+        opened = _opened(text) if "<" in text or text.lstrip(" \t")[:1] in _FIRST_SIGNS else None
         block = None if opened is None else _tagged(lines, at, opened)
         if block is None:
             at += 1

@@ -117,6 +117,8 @@ def strip_ansi(view: View, covered: Covered) -> View:
 def drop_invalid(view: View, covered: Covered) -> View:
     """Byte order marks, NUL and halves of characters: nothing that has them compiles."""
     del covered
+    if view.reply.isascii() and "\x00" not in view.reply:
+        return view
     if not _INVALID.search(view.reply):
         return view
     for rule, change in (("invisible_characters", _visible), ("lone_surrogates", lone_surrogates)):

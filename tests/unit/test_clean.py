@@ -182,6 +182,7 @@ def test_any_text_gives_a_script(reply):
 @given(REPLIES)
 @example("PYTHON\nPYTHON\nx = 1")
 @example("p&#121;thon\nx = 1 &amp;&amp;lt; 2")
+@example("```\nlambda:0\n0")
 def test_cleaning_twice_changes_nothing(reply):
     """Cleaned code is raw code to a second cleaning."""
     once = clean_reply(reply)

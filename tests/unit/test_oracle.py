@@ -1,0 +1,72 @@
+"""What compile() tells of a text, beside what its syntax tree tells."""
+
+import ast
+
+import pytest
+
+from repair.cleaning.notes import flags
+from repair.cleaning.oracle import Oracle
+from tests.corpus.table import clean_cases
+
+SNIPPETS = (
+    "x = 1\n", "x: int\n", "x: int = 1\n", "(x := 1)\n", "print(x := 1)\n", "1\n", '"""Only words."""\n', "pass\n", "f()\n",
+    "lambda: 0\n", "[x for x in y]\n", "del x\n", "import os\n", "from a import b as c\n", "x.y = 1\n", "x[0] = 1\n", "await_ = 1\n",
+    "if x:\n    def f(): pass\n", "try:\n    import a\nexcept ImportError:\n    def a(): return 1\n", "def  f(): pass\n",
+    "x = 1; \\\ndef_ = 2\n", "def f():\n    def g(): pass\n    return g\n", "class A:\n    def f(self): pass\n    class B: pass\n",
+    "async def f(): pass\nasync  def g(): await f()\n", "@wraps\ndef f(): raise NotImplementedError\n", "def f(): ...\ndef g(): return 1\n",
+    'def f():\n    """Later."""\n\nclass A:\n    """Later."""\n\nclass B(Exception): pass\nclass C:\n    x = 1\n',
+    "def f():\n    raise NotImplementedError('later')\ndef g(): raise ValueError\ndef h(): 'x'; 1\n", "f = lambda: 0\ng = [i for i in ()]\n",
+    'def f(): pass\ns = """\ndef g(): pass\n"""\n', "if 0:\n    def f(): pass\n", "\u00e9 = 1\ndef \u00e9t\u00e9(): return \u00e9\n",
+    "".join(f"x{number} = {number}\n" for number in range(600)) + "def f(): return x599\n",
+    "class A:\n    pass\nA.b = 1\n", "global x\nx = 1\n", "for i in (): pass\n", "with a as b: pass\n",
+)  # fmt: skip
+TEXTS = (*SNIPPETS, *(case.text for case in clean_cases()))
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=range(len(TEXTS)))
+def test_facts_are_those_of_the_tree(text):
+    """Definitions, stubs and substance, found without the tree where that is quicker, are what the tree says."""
+    facts = Oracle(len(text)).facts(text)
+    assert facts.compiles
+    defined = [
+        node
+        for node in ast.parse(text).body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+    ]
+    assert facts.definitions == {node.name for node in defined}
+    assert facts.stubs == {node.name for node in defined if all(map(idle, node.body))}
+    assert facts.substance == any(map(counts, ast.parse(text).body))
+    assert facts.names >= facts.definitions
+
+
+def idle(node: ast.stmt) -> bool:
+    """Nothing is done: a docstring, `...`, `pass`, or "not implemented"."""
+    if isinstance(node, ast.Raise):
+        return "NotImplementedError" in ast.unparse(node)
+    return isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+
+
+def counts(node: ast.stmt) -> bool:
+    """More than a name, a constant or an annotation."""
+    if isinstance(node, ast.Expr):
+        return isinstance(node.value, ast.Call | ast.Await | ast.Yield)
+    return not isinstance(node, ast.Pass) and not (isinstance(node, ast.AnnAssign) and node.value is None)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("def f(): pass\nLIMIT = g()\nif __name__ == '__main__':\n    main()\n", ()),
+        ("import a\rmain()\n", ("runs_at_import",)),
+        ("import a; main()\n", ("runs_at_import",)),
+        ("\fmain()\n", ("runs_at_import",)),
+        ("x = 1\nwhile x: x = 0\n", ("runs_at_import",)),
+        ("name = input()\n", ("reads_input",)),
+        ("def f(): pass\n\ndef f(): return 1\n", ("redefined: f",)),
+        ("def f(): pass\ndef  f(): return 1\n", ("redefined: f",)),
+        ('def f():\n    s = """\nprint(1)\n"""\n', ()),
+    ],
+)
+def test_what_is_seen_and_left_alone(text, expected):
+    """A look at the margin must not hide what the tree shows."""
+    assert flags(Oracle(len(text)).facts(text)) == expected
