@@ -18,7 +18,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from evaluator.running.sample import fingerprint
+from evaluator.running.calls import fingerprint
 from evaluator.runs.journal import load_run, read_attempts, read_completions
 from sandbox.connect import connect
 from sandbox.owner import Owner

@@ -27,7 +27,7 @@ from pathlib import Path
 
 from evaluator.replay.histories import History, Round, read_histories
 from evaluator.replay.replay import make_replay
-from evaluator.running.sample import RECORDING_ENDED
+from evaluator.running.calls import RECORDING_ENDED
 from evaluator.runs.journal import load_run
 from evaluator.runs.rundata import Trajectory
 from repair.cleaning.caged import Cleaner

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from evaluator.running.calls import RECORDING_ENDED, Notes, fingerprint
 from evaluator.running.guard import Guard
 from evaluator.running.rechecks import recheck
-from evaluator.running.sample import RECORDING_ENDED, Notes, SampleSpec, Tools, fingerprint, finish, stages
+from evaluator.running.sample import SampleSpec, Tools, finish, stages
 from evaluator.runs.records import AttemptRecord, CompletionRecord
 from evaluator.runs.remember import completion_of
 from repair.attempt import Attempt, LoopConfig, Start, Stop

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from evaluator.running.calls import Notes
 from evaluator.running.guard import Guard
-from evaluator.running.sample import Notes, SampleSpec, Tools, finish, stages, start_of
+from evaluator.running.sample import SampleSpec, Tools, finish, stages, start_of
 from evaluator.runs.records import AttemptRecord, CompletionRecord
 from repair.attempt import Attempt, Stop
 from repair.control import draw_again

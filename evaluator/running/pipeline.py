@@ -13,11 +13,12 @@ import structlog
 from evaluator.config import api_key
 from evaluator.errors import NotItsTurn, RunIncompatible
 from evaluator.jobs import JobMaker
+from evaluator.running.calls import fingerprint
 from evaluator.running.control import budget_of, run_control
 from evaluator.running.plan import Plan, PlannedModel
 from evaluator.running.progress import Watcher
 from evaluator.running.rechecks import recheck
-from evaluator.running.sample import Repairer, SampleSpec, Tools, fingerprint, run_sample
+from evaluator.running.sample import Repairer, SampleSpec, Tools, run_sample
 from evaluator.running.scheduler import Lane, Outcome, Scheduler
 from evaluator.running.test_writer import TestWriter, wanting, with_tests_of_scripts, with_tests_of_tasks
 from evaluator.running.turns import Turns

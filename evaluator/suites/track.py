@@ -9,11 +9,11 @@ from pathlib import Path
 
 from evaluator.errors import RunIncompatible
 from evaluator.jobs import JobMaker
+from evaluator.running.calls import fingerprint
 from evaluator.running.manifest import make_manifest
 from evaluator.running.pipeline import ended, open_client, settle_manifest, written_attempts
 from evaluator.running.plan import Plan, PlannedModel
 from evaluator.running.progress import Watcher
-from evaluator.running.sample import fingerprint
 from evaluator.running.scheduler import Lane, Outcome, Scheduler
 from evaluator.runs.journal import Journal, load_run, read_attempts, read_completions, read_suites
 from evaluator.runs.records import (

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from evaluator.config import SuitesSection
 from evaluator.keys import derived_int, digest, text_sha256, verdict_key
-from evaluator.running.sample import RECORDING_ENDED, Asker, Reused, Runner, script_record
+from evaluator.running.calls import Asker, Notes, Runner, attempt_record, opening, seed_of
 from evaluator.runs.journal import now
 from evaluator.runs.records import AttemptRecord, ModelEntry, SiblingRecord, SuiteRecord
 from evaluator.suites.judging import Aim, judge_for
@@ -16,8 +16,7 @@ from prompts.render import Template
 from prompts.suite_prompts import render_suite
 from repair.attempt import Attempt, LoopConfig, Stages, Start
 from repair.cleaning.rank import AnswerKind
-from repair.errors import NotRecorded
-from repair.llm import Arm, CallId, CallKind, Completion, Message, Request, Sampling
+from repair.llm import Arm, CallId, Completion, Request, Sampling
 from repair.loop import run_loop
 from repair.script import Script
 from repair.suite_feedback import render_suite_feedback, render_weak_feedback
@@ -94,14 +93,6 @@ class WriterTools:
         return derived_int(32, self.seed, "hash")
 
 
-@dataclass(slots=True)
-class _Notes:
-    completion_key: str | None = None
-    shown_key: str | None = None
-    reused: list[Reused] = field(default_factory=list)
-    recording_ended: bool = False
-
-
 def attempts_at(spec: WriterSpec, tools: WriterTools) -> Iterator[tuple[Attempt, AttemptRecord]]:
     """Yield each attempt at a suite with its record, as soon as it is judged.
 
@@ -110,10 +101,13 @@ def attempts_at(spec: WriterSpec, tools: WriterTools) -> Iterator[tuple[Attempt,
         Stopped: the run is ending.
         EngineGone: nothing can be run any more.
     """
-    notes = _Notes()
+    notes = Notes()
     for attempt in run_loop(_start(spec, tools), _stages(spec, tools, notes), tools.loop):
-        yield attempt, _record(attempt, spec, notes)
-        notes.completion_key, notes.shown_key, notes.reused = None, None, []
+        record = attempt_record(
+            attempt, spec.model, notes, basis="model-written", level=Level.SHARED, has_holdout=False
+        )
+        yield attempt, record
+        notes.forget()
 
 
 def write_suite(spec: WriterSpec, tools: WriterTools) -> Iterator[AttemptRecord | SuiteRecord]:
@@ -145,26 +139,16 @@ def _start(spec: WriterSpec, tools: WriterTools) -> Start:
         script="" if tools.aim == "fails" else subject.code,
         names=subject.names,
     )
-    messages = tuple(Message(role=role, content=content) for role, content in pairs)
-    if tools.system is not None:
-        rest = tuple(message for message in messages if message.role != "system")
-        messages = (Message(role="system", content=tools.system), *rest)
+    messages = opening(pairs, tools.system)
     call = CallId(task_id=subject.task_id, template=spec.template.name, sample=spec.sample, arm=Arm.REPAIR)
     return Start(call=call, messages=messages, sampling=tools.sampling)
 
 
-def _stages(spec: WriterSpec, tools: WriterTools, notes: _Notes) -> Stages:
+def _stages(spec: WriterSpec, tools: WriterTools, notes: Notes) -> Stages:
     subject = spec.subject
 
     def ask(request: Request) -> Completion:
-        try:
-            completion, notes.completion_key, known = tools.llm.complete(request)
-        except NotRecorded:
-            notes.recording_ended = True
-            raise
-        if known:
-            notes.reused.append("completion")
-        return completion
+        return notes.complete(tools.llm, request)
 
     def make_suite(completion: Completion) -> Script:
         return tools.cleaner.clean(
@@ -177,13 +161,10 @@ def _stages(spec: WriterSpec, tools: WriterTools, notes: _Notes) -> Stages:
         )
 
     def run(code: str) -> RunResult:
-        result, notes.shown_key, known = tools.sandbox.run(_quick(subject, code, tools))
-        if known:
-            notes.reused.append("shown")
-        return result
+        return notes.run(tools.sandbox, _quick(subject, code, tools))
 
     def seed(call: CallId) -> int:
-        return derived_int(31, tools.seed, spec.model.name, str(call))
+        return seed_of(call, seed=tools.seed, model=spec.model.name)
 
     return Stages(
         ask=ask,
@@ -198,37 +179,6 @@ def _stages(spec: WriterSpec, tools: WriterTools, notes: _Notes) -> Stages:
 def _quick(subject: Subject, suite: str, tools: WriterTools) -> Job:
     profile = subject.profile or tools.profile
     return suite_job(subject.code, suite, tools.plan.quick, tools.hash_seed, profile)
-
-
-def _record(attempt: Attempt, spec: WriterSpec, notes: _Notes) -> AttemptRecord:
-    call, completion = attempt.request.call, attempt.completion
-    flags = [str(flag) for flag in attempt.shown.flags] if attempt.shown else []
-    flags += ["reply_truncated"] if attempt.truncated else []
-    flags += ["larger_budget"] if attempt.kind is CallKind.LENGTH else []
-    return AttemptRecord(
-        at=now(),
-        server=spec.model.server,
-        model=spec.model.label,
-        task_id=call.task_id,
-        template=call.template,
-        sample=call.sample,
-        arm=call.arm,
-        call_no=call.call_no,
-        kind=attempt.kind,
-        completion_key=notes.completion_key,
-        reply_sha256=text_sha256(completion.text if completion else ""),
-        basis="model-written",
-        level=Level.SHARED,
-        script=script_record(attempt.script),
-        verdict=attempt.verdict,
-        shown_key=notes.shown_key,
-        shown=attempt.shown,
-        reused=tuple(notes.reused),
-        flags=tuple(flags),
-        feedback=attempt.feedback,
-        stop=RECORDING_ENDED if notes.recording_ended else attempt.stop,
-        error=attempt.error,
-    )
 
 
 def suite_key(main: Job, subject: Subject, tools: WriterTools) -> str:

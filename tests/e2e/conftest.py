@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from evaluator.replay.recorded import RecordedServer
-from evaluator.running.sample import fingerprint
+from evaluator.running.calls import fingerprint
 from evaluator.runs.journal import load_run
 from prompts.recordings import Reply
 

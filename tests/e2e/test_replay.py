@@ -11,7 +11,7 @@ from evaluator.errors import RunIncompatible, UsageProblem
 from evaluator.replay.histories import read_histories
 from evaluator.replay.recorded import RecordedServer
 from evaluator.replay.replay import make_replay
-from evaluator.running.sample import RECORDING_ENDED
+from evaluator.running.calls import RECORDING_ENDED
 from evaluator.runs.journal import load_run
 from evaluator.servers.find import list_models
 from repair.errors import NotRecorded

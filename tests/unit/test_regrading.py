@@ -6,7 +6,8 @@ import pytest
 
 from evaluator.jobs import JobMaker
 from evaluator.replay.regrading import CENSORED, Fate, Saved, regrade_sample
-from evaluator.running.sample import RECORDING_ENDED, SampleSpec, Tools, fingerprint, run_sample
+from evaluator.running.calls import RECORDING_ENDED, fingerprint
+from evaluator.running.sample import SampleSpec, Tools, run_sample
 from evaluator.runs.records import ModelEntry
 from evaluator.runs.remember import Known, RememberingLLM, RememberingSandbox
 from evaluator.runs.rundata import trajectories
