@@ -3,6 +3,8 @@
 import contextlib
 import os
 import signal
+import sys
+from collections.abc import Iterator
 from types import FrameType, TracebackType
 from typing import Final, Self
 
@@ -50,3 +52,17 @@ class Interrupts:
         # Straight to the descriptor: the streams above it may be in use in this very moment.
         with contextlib.suppress(OSError):
             os.write(_STDERR, self._note.encode())
+
+
+@contextlib.contextmanager
+def terminate_cleanly() -> Iterator[None]:
+    """Make SIGTERM end the process the way an exception does, so that containers are removed."""
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

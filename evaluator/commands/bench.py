@@ -1,13 +1,10 @@
 """mendbench bench: the main job."""
 
-import signal
-import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import click
@@ -31,6 +28,7 @@ from evaluator.runs.journal import read_manifest
 from evaluator.runs.records import Manifest
 from evaluator.runs.rundata import RunData
 from evaluator.safe_text import one_line
+from evaluator.signals import terminate_cleanly
 from repair.feedback import Policy
 from repair.llm import Arm
 from sandbox.errors import MendError
@@ -335,17 +333,3 @@ def _missed(run: RunData, threshold: float | None) -> list[str]:
 
 def _say(console: Console, text: str, *, style: str = "") -> None:
     console.print(Text(text, style=style), soft_wrap=True)
-
-
-@contextmanager
-def terminate_cleanly() -> Iterator[None]:
-    """Make SIGTERM end the process the way an exception does, so that containers are removed."""
-
-    def leave(number: int, _frame: FrameType | None) -> None:
-        sys.exit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

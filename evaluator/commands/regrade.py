@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.text import Text
 
 from evaluator.cli import EXIT_INTERRUPTED
-from evaluator.commands.bench import terminate_cleanly
 from evaluator.config import Config, overlay
 from evaluator.errors import ConfigProblem, RunIncompatible, UsageProblem
 from evaluator.log import configure_logging
@@ -30,6 +29,7 @@ from evaluator.runs.journal import read_manifest
 from evaluator.runs.records import Manifest
 from evaluator.runs.rundata import RunData
 from evaluator.safe_text import one_line
+from evaluator.signals import terminate_cleanly
 from sandbox.types import GRADED
 
 _SHOWN: Final = 20

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from evaluator.cli import EXIT_INTERRUPTED, EXIT_OURS
-from evaluator.commands.bench import nothing_scored, terminate_cleanly
+from evaluator.commands.bench import nothing_scored
 from evaluator.commands.plan_text import DEMO_NOTE
 from evaluator.config import Config, differences, load_config, overlay
 from evaluator.errors import ConfigProblem, RunIncompatible, UsageProblem
@@ -27,6 +27,7 @@ from evaluator.runs.journal import read_manifest
 from evaluator.runs.records import Manifest
 from evaluator.runs.rundata import RunData
 from evaluator.safe_text import one_line
+from evaluator.signals import terminate_cleanly
 from evaluator.suites.baseline import GHOSTWRITER
 from evaluator.suites.planning import demo_writing_plan, writing_plan
 from evaluator.suites.track import (
