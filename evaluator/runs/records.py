@@ -74,13 +74,13 @@ class CompletionRecord(_CallRecord):
     """Content key: see `evaluator.keys.completion_key`."""
     sampling: Sampling
     finish_reason: str = ""
-    reply_model: str = ""
+    capped: bool = False
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     seconds: float = 0.0
     first_token_s: float | None = None
     retries: int = 0
-    capped: bool = False
+    reply_model: str = ""
     asked: str = ""
     """Label of the model that replied, where it is not the one whose sample this is."""
     messages: tuple[Message, ...]

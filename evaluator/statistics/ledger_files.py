@@ -25,7 +25,6 @@ from sandbox.verdict import RunVerdict
 
 _FIRST: Final = pl.Struct(
     {
-        "schema_version": pl.Int64,
         **dict.fromkeys(("arm", "model", "task_id", "template", "kind", "basis", "level"), pl.String),
         **dict.fromkeys(("sample", "call_no"), pl.Int64),
         **dict.fromkeys(("completion_key", "reply_sha256", "verdict", "holdout_verdict", "stop"), pl.String),
@@ -55,7 +54,6 @@ _SHOWN: Final = pl.Struct(
 )
 _REPLY: Final = pl.Struct(
     {
-        "schema_version": pl.Int64,
         "key": pl.String,
         "finish_reason": pl.String,
         "capped": pl.Boolean,
@@ -85,8 +83,17 @@ def _part(shape: pl.Struct, **where: Any) -> Part:
     )
 
 
+BEGIN: Final = f'{{"schema_version":{SCHEMA_VERSION},'
 ATTEMPT_PARTS: Final = (
-    _part(_FIRST, name="first", within="script", until=',"compiles":', closing="}}"),
+    _part(
+        _FIRST,
+        name="first",
+        after=',"model":',
+        opening='{"model":',
+        until=',"compiles":',
+        closing="}}",
+        within="script",
+    ),
     _part(_SHOWN, name="shown", after=',"shown":', until=',"job_id":', closing="}", optional=True),
     _part(
         pl.Struct({"wall_s": pl.Float64}),
@@ -97,7 +104,9 @@ ATTEMPT_PARTS: Final = (
         optional=True,
     ),
 )
-REPLY_PARTS: Final = (_part(_REPLY, name="reply", until=',"messages":', closing="}"),)
+REPLY_PARTS: Final = (
+    _part(_REPLY, name="reply", after=',"key":', opening='{"key":', until=',"first_token_s":', closing="}"),
+)
 _OURS: Final = tuple(str(verdict) for verdict in Verdict if verdict.ours)
 
 
@@ -127,15 +136,16 @@ def _parts_of_lines(path: Path, parts: Sequence[Part]) -> pl.LazyFrame | None:
     lines = lines_of(path)
     if lines is None:
         return None
-    if not cut(lines.head(1), parts).collect()[WHOLE].all():
+    if not cut(lines.head(1), parts, BEGIN).collect()[WHOLE].all():
         raise _NotThisWay  # a million lines need not be read to see that
-    return cut(lines, parts).unnest(parts[0].name)
+    return cut(lines, parts, BEGIN).unnest(parts[0].name).with_columns(schema_version=SCHEMA_VERSION)
 
 
 def _whole_lines(path: Path, parts: Sequence[Part]) -> pl.LazyFrame | None:
     """Read lines whose fields stand in any order."""
     lines, (first, *others) = lines_of(path), parts
-    shape = pl.Struct([*first.shape.fields, *(pl.Field(part.name, part.shape) for part in others)])
+    version = pl.Field("schema_version", pl.Int64)
+    shape = pl.Struct([version, *first.shape.fields, *(pl.Field(part.name, part.shape) for part in others)])
     return None if lines is None else decoded(lines, shape).with_columns(pl.lit(value=True).alias(WHOLE))
 
 

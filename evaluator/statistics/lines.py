@@ -24,8 +24,10 @@ class Part:
     """The first fields of an object in a line."""
 
     name: str
-    after: str = ""
-    """What stands before the object; empty for the line itself."""
+    after: str
+    """What stands before it."""
+    opening: str = ""
+    """What makes an object of it where that began earlier."""
     until: str
     """What stands after the last field that is wanted."""
     closing: str
@@ -61,9 +63,13 @@ def decoded(lines: pl.LazyFrame, shape: pl.Struct) -> pl.LazyFrame:
     return lines.select(pl.col(_LINE).str.json_decode(shape).alias("record")).unnest("record")
 
 
-def cut(lines: pl.LazyFrame, parts: Sequence[Part]) -> pl.LazyFrame:
-    """Decode parts of lines, in the order in which they stand there: a struct for each, and WHOLE."""
-    lines = lines.with_columns(pl.col(_LINE).str.ends_with("}").alias(WHOLE))
+def cut(lines: pl.LazyFrame, parts: Sequence[Part], begin: str) -> pl.LazyFrame:
+    """Decode parts of lines, in the order in which they stand there: a struct for each, and WHOLE.
+
+    A line that does not begin with `begin` is not whole.
+    """
+    line = pl.col(_LINE)
+    lines = lines.with_columns((line.str.starts_with(begin) & line.str.ends_with("}")).alias(WHOLE))
     for part in parts:
         lines = lines.with_columns(_begin(part)).with_columns(_text(part), _missing(part))
     lines = lines.with_columns(
@@ -83,21 +89,23 @@ def _missing_of(part: Part) -> str:
 
 def _begin(part: Part) -> pl.Expr:
     line = pl.col(_LINE)
-    if not part.after:
-        return line
     return _slice(line, line.str.find(part.after, literal=True) + len(part.after)).alias(_LINE)
 
 
 def _text(part: Part) -> pl.Expr:
     line = pl.col(_LINE)
     end = line.str.find(part.until, literal=True)
-    begun = pl.concat_str(_slice(line, pl.lit(0), end), pl.lit(part.closing))
-    return pl.when(end.is_not_null() & line.str.starts_with("{")).then(begun).alias(_text_of(part))
+    begun = pl.concat_str(pl.lit(part.opening), _slice(line, pl.lit(0), end), pl.lit(part.closing))
+    there = ~_is_null() if part.optional else pl.lit(value=True)
+    return pl.when(there & end.is_not_null()).then(begun).alias(_text_of(part))
 
 
 def _missing(part: Part) -> pl.Expr:
-    none = pl.col(_LINE).str.starts_with("null,") if part.optional else pl.lit(value=False)
-    return none.alias(_missing_of(part))
+    return (_is_null() if part.optional else pl.lit(value=False)).alias(_missing_of(part))
+
+
+def _is_null() -> pl.Expr:
+    return pl.col(_LINE).str.starts_with("null,")
 
 
 def _is_whole(part: Part) -> pl.Expr:

@@ -16,7 +16,7 @@ from evaluator.runs.journal import ATTEMPTS, COMPLETIONS, Journal, load_run
 from evaluator.runs.records import Recheck
 from evaluator.runs.rundata import RunData
 from evaluator.statistics.ledger import ledger_of
-from evaluator.statistics.ledger_files import ATTEMPT_PARTS, REPLY_PARTS, read_ledger
+from evaluator.statistics.ledger_files import ATTEMPT_PARTS, BEGIN, REPLY_PARTS, read_ledger
 from evaluator.statistics.lines import WHOLE, cut, lines_of
 from evaluator.statistics.metrics import groups
 from perf.million import write_run
@@ -188,7 +188,7 @@ def whole(folder: Path, name: str) -> list[bool]:
     """Say for each line whether its parts hold everything."""
     lines = lines_of(folder / name)
     assert lines is not None
-    found: list[bool] = cut(lines, PARTS[name]).collect()[WHOLE].to_list()
+    found: list[bool] = cut(lines, PARTS[name], BEGIN).collect()[WHOLE].to_list()
     return found
 
 
