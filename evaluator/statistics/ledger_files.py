@@ -136,8 +136,9 @@ def _parts_of_lines(path: Path, parts: Sequence[Part]) -> pl.LazyFrame | None:
     lines = lines_of(path)
     if lines is None:
         return None
-    if not cut(lines.head(1), parts, BEGIN).collect()[WHOLE].all():
-        raise _NotThisWay  # a million lines need not be read to see that
+    # Neither shall a million lines be read to see that they are of before, nor the torn file into memory.
+    if not cut(lines.head(1), parts, BEGIN).collect(engine="streaming")[WHOLE].all():
+        raise _NotThisWay
     return cut(lines, parts, BEGIN).unnest(parts[0].name).with_columns(schema_version=SCHEMA_VERSION)
 
 

@@ -55,7 +55,7 @@ def lines_of(path: Path) -> pl.LazyFrame | None:
     lines = pl.scan_csv(
         path, separator=_NEVER, quote_char=None, has_header=False, schema={_LINE: pl.String}, glob=False
     )
-    return lines.filter(pl.col(_LINE) != torn) if torn else lines
+    return lines.filter(pl.col(_LINE).ne_missing(torn)) if torn else lines
 
 
 def decoded(lines: pl.LazyFrame, shape: pl.Struct) -> pl.LazyFrame:
