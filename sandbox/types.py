@@ -235,20 +235,27 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
-    """The facts of one run, as the warden saw them. `sandbox.verdict.judge` makes a verdict of it."""
+    """The facts of one run, as the warden saw them. `sandbox.verdict.judge` makes a verdict of it.
 
+    What numbers are made of stands first: who sums up many runs reads no further.
+    """
+
+    wall_s: float = 0.0
+    compiled: CompileReport
+    exception: ExceptionInfo | None = None
+    """What ended the import of the script, or the program."""
+    tests: tuple[TestRecord, ...] = ()
+    """One record per expected test (canaries are not among them), in the order of collection."""
     job_id: str
     level: Level
     python: str
     guest_version: str
     hash_seed: int
-    compiled: CompileReport
     tests_error: str = ""
     """Why the tests cannot be compiled or collected without the script; empty if they can."""
     exit_code: int | None = None
     signal: int | None = None
     killed_by: KilledBy | None = None
-    wall_s: float = 0.0
     cpu_s: float = 0.0
     max_rss_bytes: int = 0
     """Peak resident size of the run's own processes (rusage)."""
@@ -256,10 +263,6 @@ class RunResult:
     """Peak of the whole container, warden and tmpfs included; None where the kernel does not say."""
     run_delay_s: float | None = None
     """Time the main child waited for a CPU; None where the kernel does not say."""
-    exception: ExceptionInfo | None = None
-    """What ended the import of the script, or the program."""
-    tests: tuple[TestRecord, ...] = ()
-    """One record per expected test (canaries are not among them), in the order of collection."""
     evidence: Evidence | None = None
     """None at level program, or when no test session was started."""
     stdout: Stream = field(default_factory=Stream)

@@ -59,7 +59,8 @@ class CleanedReplies:
 def cleaned_replies(run: RunData | Ledger, basis: Basis) -> list[CleanedReplies]:
     """One entry per model, by name; of the control arm nothing."""
     _, attempts = tables(ledger_of(run))
-    replies = attempts.filter((pl.col("basis") == str(basis)) & pl.col("replied"))
+    theirs = (pl.col("basis") == str(basis)) & pl.col("replied")
+    replies = attempts.lazy().filter(theirs).select("model", "kind", "rules", "cleaned", "outcome").collect()
     return [
         _of_model(str(model), rows)
         for (model,), rows in replies.sort("model").group_by("model", maintain_order=True)

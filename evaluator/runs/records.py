@@ -2,6 +2,9 @@
 
 Field names are a contract with readers outside this project; `evaluator/runs/journal.schema.json` is
 generated from them (`python -m evaluator.runs.records`) and a test keeps both equal.
+
+Fields are written in the order in which they stand here: what numbers are made of first, long texts last.
+`evaluator.statistics.lines` cuts lines before the latter. Any other order is read too, but not as fast.
 """
 
 import json
@@ -69,20 +72,20 @@ class CompletionRecord(_CallRecord):
     type: Literal["completion"] = "completion"
     key: str
     """Content key: see `evaluator.keys.completion_key`."""
-    messages: tuple[Message, ...]
     sampling: Sampling
-    text: BigText
-    reasoning: BigText = ""
     finish_reason: str = ""
-    reply_model: str = ""
+    capped: bool = False
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     seconds: float = 0.0
     first_token_s: float | None = None
     retries: int = 0
-    capped: bool = False
+    reply_model: str = ""
     asked: str = ""
     """Label of the model that replied, where it is not the one whose sample this is."""
+    messages: tuple[Message, ...]
+    text: BigText
+    reasoning: BigText = ""
 
 
 class ScriptRecord(BaseModel):
@@ -90,17 +93,17 @@ class ScriptRecord(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    code: BigText | None
     sha256: str
     syntax_sha256: str = ""
     """Hash of the syntax tree: equal for scripts that differ in layout alone; empty where there is none."""
     outcome: CleanOutcome
-    edits: tuple[Edit, ...] = ()
     raw_compiles: bool = False
+    edits: tuple[Edit, ...] = ()
     compiles: bool = False
     reason: str = ""
     flags: tuple[str, ...] = ()
     """What was seen in the code and left alone."""
+    code: BigText | None
 
 
 Basis: TypeAlias = Literal["own", "program", "model-written"]
@@ -133,32 +136,32 @@ class AttemptRecord(_CallRecord):
     reply_sha256: str
     basis: Basis
     level: Level
-    script: ScriptRecord
     verdict: Verdict
-    shown_key: str | None = None
-    shown: RunResult | None = None
-    """The run with the shown tests, or as a program where the task has no tests."""
-    holdout_key: str | None = None
-    holdout: RunResult | None = None
     holdout_verdict: RunVerdict | None = None
     """None where the holdout was not run."""
     has_holdout: bool = False
     """Whether success needs the holdout, too."""
-    reused: tuple[Literal["completion", "shown", "holdout"], ...] = ()
-    """What was looked up instead of done again."""
     flags: tuple[str, ...] = ()
     suspicious: tuple[str, ...] = ()
     """Signs that the script may aim at the tests; no verdict and no number depends on them."""
-    feedback: BigText = ""
-    """What the model was told for this call beyond the first prompt."""
     stop: str | None = None
     """Why no call follows this attempt; None where one does."""
     rechecks: tuple[Recheck, ...] = ()
     """Of an accepted script: how it came out again (`--flake-checks`)."""
-    asked: str = ""
-    """Label of the model that replied, where it is not the one whose sample this is."""
     taken_back: bool = False
     """Whether the script breaks a shown test that the one held before passes: then that one still stands."""
+    script: ScriptRecord
+    shown_key: str | None = None
+    holdout_key: str | None = None
+    reused: tuple[Literal["completion", "shown", "holdout"], ...] = ()
+    """What was looked up instead of done again."""
+    asked: str = ""
+    """Label of the model that replied, where it is not the one whose sample this is."""
+    shown: RunResult | None = None
+    """The run with the shown tests, or as a program where the task has no tests."""
+    holdout: RunResult | None = None
+    feedback: BigText = ""
+    """What the model was told for this call beyond the first prompt."""
     error: str = ""
     """What failed, where the verdict is a failure of ours."""
 

@@ -51,7 +51,8 @@ def _steps(attempts: pl.DataFrame, position: str) -> list[int]:
 def _token_grid(attempts: pl.DataFrame) -> list[int]:
     if not len(attempts):
         return []
-    start = max(1, int(str(attempts.filter("first")["tokens_so_far"].min())))
+    first = attempts.select(pl.col("tokens_so_far").filter("first").min()).item()
+    start = max(1, int(str(first)))
     end = max(start, int(str(attempts["tokens_so_far"].max())))
     grid = np.geomspace(start, end, _TOKEN_POINTS)
     return sorted({math.ceil(round(float(x), 6)) for x in grid} | {end})
@@ -60,16 +61,20 @@ def _token_grid(attempts: pl.DataFrame) -> list[int]:
 def _curve(attempts: pl.DataFrame, position: str, limits: Sequence[int]) -> tuple[Point, ...]:
     if not len(attempts):
         return ()
+    rows = attempts.lazy()
     per_cell = (
-        attempts.filter("first")
+        rows.filter("first")
         .group_by("cell", maintain_order=True)
         .agg(pl.col("family_no").first(), pl.len().alias("draws"))
+        .collect()
     )
     draws, family = (per_cell[name].to_numpy().astype(np.int64) for name in ("draws", "family_no"))
+    numbered = per_cell.lazy().with_row_index("row").select("cell", "row")
     changes = (
-        attempts.group_by("cell", position, maintain_order=True)
-        .agg(pl.col("delta").sum())
-        .join(per_cell.with_row_index("row").select("cell", "row"), on="cell")
+        rows.filter(pl.col("delta") != 0)
+        .select("cell", position, "delta")
+        .join(numbered, on="cell", maintain_order="left")
+        .collect()
     )
     table = np.zeros((len(per_cell), len(limits)), dtype=np.int64)
     where = np.searchsorted(np.asarray(limits), changes[position].to_numpy())

@@ -28,10 +28,19 @@ def tables(ledger: Ledger) -> tuple[pl.DataFrame, pl.DataFrame]:
     if "tables" not in ledger.derived:
         attempts = attempts_of(ledger)
         draws = draws_of(ledger, attempts)
-        placed = draws.select("sid", "cell", "family_no", "scored", "batch")
-        ledger.derived["tables"] = (draws, attempts.join(placed, on="sid", maintain_order="left"))
+        ledger.derived["tables"] = (draws, _placed(attempts, draws))
     found: tuple[pl.DataFrame, pl.DataFrame] = ledger.derived["tables"]
     return found
+
+
+def _placed(attempts: pl.DataFrame, draws: pl.DataFrame) -> pl.DataFrame:
+    """Give attempts what is known of their draw."""
+    of_draws = draws.select("sid", "cell", "family_no", "scored", "batch").drop_nulls("sid").sort("sid")
+    if len(of_draws) != attempts["first"].sum():  # a draw that is planned twice
+        return attempts.join(of_draws, on="sid", maintain_order="left")
+    # Both are sorted by trajectory: quicker than a join.
+    rows = attempts.select(pl.col("first").cast(pl.UInt32).cum_sum() - 1).to_series()
+    return attempts.hstack(of_draws.drop("sid")[rows])
 
 
 def attempts_of(ledger: Ledger) -> pl.DataFrame:
@@ -95,12 +104,27 @@ def draws_of(ledger: Ledger, attempts: pl.DataFrame) -> pl.DataFrame:
         repair_tokens=pl.col("tokens").slice(1).sum(),
         model_s=pl.col("model_s").sum(),
         sandbox_s=pl.col("sandbox_s").sum(),
-        suspicious=pl.col("suspicious").list.explode(keep_nulls=False, empty_as_null=False).unique().sort(),
-        held_suspicious=pl.col("suspicious").filter("holds").last().list.len() > 0,
+        held_suspicious=(pl.col("suspicious").list.len() > 0).filter("holds").last(),
+    )
+    recorded = recorded.join(_suspicious(attempts), on="sid", how="left").with_columns(
+        pl.col("suspicious").fill_null([])
     )
     known = _planned(ledger).join(recorded.select(DRAW), on=DRAW, how="full", coalesce=True)
     draws = known.join(recorded, on=DRAW, how="left").join(_tasks(ledger), on="task_id", how="left")
     return _numbered(draws.with_columns(_described()).sort(DRAW))
+
+
+def _suspicious(attempts: pl.DataFrame) -> pl.DataFrame:
+    """Give the flags of trajectories that have any: few rows among many."""
+    flags = pl.col("suspicious").list.explode(keep_nulls=False, empty_as_null=False)
+    return (
+        attempts.lazy()
+        .select("sid", "suspicious")
+        .filter(pl.col("suspicious").list.len() > 0)
+        .group_by("sid")
+        .agg(flags.unique().sort())
+        .collect()
+    )
 
 
 def _described() -> list[pl.Expr]:

@@ -4,8 +4,10 @@ Falls back on the records where polars cannot read a line (a lone surrogate, a b
 what is wrong with it, and where.
 """
 
+import contextlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 import polars as pl
 
@@ -14,24 +16,15 @@ from evaluator.runs.records import SCHEMA_VERSION
 from evaluator.runs.results import HOLDOUT_FAILED, HOLDOUT_NOT_RUN, UNSCORED
 from evaluator.statistics.failures import EXCEPTION, OF_EXCEPTION, OF_VERDICT
 from evaluator.statistics.ledger import RAN, ROWS, Ledger, ledger_of, standing
+from evaluator.statistics.lines import WHOLE, Part, cut, decoded, lines_of
 from repair.llm import CallKind
 from repair.outcome import Verdict
 from repair.script import CleanOutcome
 from sandbox.types import TestOutcome
 from sandbox.verdict import RunVerdict
 
-_TEST: Final = pl.Struct({"id": pl.String, "outcome": pl.String, "exc_type": pl.String})
-_SHOWN: Final = pl.Struct(
+_FIRST: Final = pl.Struct(
     {
-        "wall_s": pl.Float64,
-        "compiled": pl.Struct({"ok": pl.Boolean}),
-        "exception": pl.Struct({"exc_type": pl.String}),
-        "tests": pl.List(_TEST),
-    }
-)
-_ATTEMPT: Final = pl.Struct(
-    {
-        "schema_version": pl.Int64,
         **dict.fromkeys(("arm", "model", "task_id", "template", "kind", "basis", "level"), pl.String),
         **dict.fromkeys(("sample", "call_no"), pl.Int64),
         **dict.fromkeys(("completion_key", "reply_sha256", "verdict", "holdout_verdict", "stop"), pl.String),
@@ -44,8 +37,6 @@ _ATTEMPT: Final = pl.Struct(
                 "edits": pl.List(pl.Struct({"rule": pl.String})),
             }
         ),
-        "shown": _SHOWN,
-        "holdout": pl.Struct({"wall_s": pl.Float64}),
         "has_holdout": pl.Boolean,
         "taken_back": pl.Boolean,
         "rechecks": pl.List(pl.Struct({"verdict": pl.String})),
@@ -53,9 +44,16 @@ _ATTEMPT: Final = pl.Struct(
         "suspicious": pl.List(pl.String),
     }
 )
-_COMPLETION: Final = pl.Struct(
+_SHOWN: Final = pl.Struct(
     {
-        "schema_version": pl.Int64,
+        "wall_s": pl.Float64,
+        "compiled": pl.Struct({"ok": pl.Boolean}),
+        "exception": pl.Struct({"exc_type": pl.String}),
+        "tests": pl.List(pl.Struct({"id": pl.String, "outcome": pl.String, "exc_type": pl.String})),
+    }
+)
+_REPLY: Final = pl.Struct(
+    {
         "key": pl.String,
         "finish_reason": pl.String,
         "capped": pl.Boolean,
@@ -64,6 +62,50 @@ _COMPLETION: Final = pl.Struct(
         "seconds": pl.Float64,
         "sampling": pl.Struct({"temperature": pl.Float64}),
     }
+)
+_MAY_BE_NULL: Final = (
+    "completion_key",
+    "holdout_verdict",
+    "stop",
+    "prompt_tokens",
+    "completion_tokens",
+    "exception",
+)
+
+
+def _part(shape: pl.Struct, **where: Any) -> Part:
+    names = [field.name for field in shape.fields]
+    return Part(
+        shape=shape,
+        written=tuple(name for name in names if name not in _MAY_BE_NULL),
+        nullable=tuple(name for name in names if name in _MAY_BE_NULL),
+        **where,
+    )
+
+
+BEGIN: Final = f'{{"schema_version":{SCHEMA_VERSION},'
+ATTEMPT_PARTS: Final = (
+    _part(
+        _FIRST,
+        name="first",
+        after=',"model":',
+        opening='{"model":',
+        until=',"compiles":',
+        closing="}}",
+        within="script",
+    ),
+    _part(_SHOWN, name="shown", after=',"shown":', until=',"job_id":', closing="}", optional=True),
+    _part(
+        pl.Struct({"wall_s": pl.Float64}),
+        name="holdout",
+        after=',"holdout":',
+        until=',"compiled":',
+        closing="}",
+        optional=True,
+    ),
+)
+REPLY_PARTS: Final = (
+    _part(_REPLY, name="reply", after=',"key":', opening='{"key":', until=',"first_token_s":', closing="}"),
 )
 _OURS: Final = tuple(str(verdict) for verdict in Verdict if verdict.ours)
 
@@ -76,67 +118,64 @@ def read_ledger(folder: Path) -> Ledger:
         RunIncompatible: another schema version wrote it.
     """
     manifest = read_manifest(folder)
-    try:
-        return Ledger(manifest=manifest, attempts=standing(_attempts(folder)))
-    except (_OtherVersion, pl.exceptions.PolarsError):
-        return ledger_of(load_run(folder))
+    for read in (_parts_of_lines, _whole_lines):
+        with contextlib.suppress(_NotThisWay, pl.exceptions.PolarsError):
+            return Ledger(manifest=manifest, attempts=standing(_table(folder, read)))
+    return ledger_of(load_run(folder))
 
 
-class _OtherVersion(Exception):
-    """A line was not written by this schema: the records say which."""
+class _NotThisWay(Exception):
+    """Lines of another order, or of another schema version: the next way, and in the end the records."""
 
 
-def _attempts(folder: Path) -> pl.DataFrame:
-    attempts, completions = _lines(folder / ATTEMPTS, _ATTEMPT), _lines(folder / COMPLETIONS, _COMPLETION)
+_Read: TypeAlias = Callable[[Path, Sequence[Part]], pl.LazyFrame | None]
+
+
+def _parts_of_lines(path: Path, parts: Sequence[Part]) -> pl.LazyFrame | None:
+    """Read only what stands before the long texts of each line."""
+    lines = lines_of(path)
+    if lines is None:
+        return None
+    # Neither shall a million lines be read to see that they are of before, nor the torn file into memory.
+    if not cut(lines.head(1), parts, BEGIN).collect(engine="streaming")[WHOLE].all():
+        raise _NotThisWay
+    return cut(lines, parts, BEGIN).unnest(parts[0].name).with_columns(schema_version=SCHEMA_VERSION)
+
+
+def _whole_lines(path: Path, parts: Sequence[Part]) -> pl.LazyFrame | None:
+    """Read lines whose fields stand in any order."""
+    lines, (first, *others) = lines_of(path), parts
+    version = pl.Field("schema_version", pl.Int64)
+    shape = pl.Struct([version, *first.shape.fields, *(pl.Field(part.name, part.shape) for part in others)])
+    return None if lines is None else decoded(lines, shape).with_columns(pl.lit(value=True).alias(WHOLE))
+
+
+def _table(folder: Path, read: _Read) -> pl.DataFrame:
+    attempts, completions = read(folder / ATTEMPTS, ATTEMPT_PARTS), read(folder / COMPLETIONS, REPLY_PARTS)
     if attempts is None:
         return ROWS.to_frame()
     key = pl.col("completion_key")
     named = attempts.with_columns(completion=pl.when(key.is_not_null()).then(key.hash())).drop(
         "completion_key"
     )
-    wanted = ["schema_version", "completion", *(name for name in ROWS if name not in _OF_REPLY)]
+    wanted = ["schema_version", WHOLE, "completion", *(name for name in ROWS if name not in _OF_REPLY)]
     rows = named.with_columns(_judged()).with_columns(_derived()).select(wanted).collect(engine="streaming")
     replies = _replies(completions) if completions is not None else _NO_REPLIES
-    versions = {*rows["schema_version"].unique(), *replies["schema_version"].unique()}
-    if versions - {SCHEMA_VERSION}:
-        raise _OtherVersion
+    for frame in (rows, replies):
+        if {*frame["schema_version"].unique()} - {SCHEMA_VERSION} or not frame[WHOLE].all():
+            raise _NotThisWay
+    replies = replies.drop("schema_version", WHOLE).unique("completion", keep="last", maintain_order=True)
     return rows.join(replies, on="completion", how="left", maintain_order="left").select(_spent())
 
 
 _OF_REPLY: Final = ("tokens", "model_s", "cold")
 
 
-def _lines(path: Path, shape: pl.Struct) -> pl.LazyFrame | None:
-    """Decode every whole line: what a crash tore off at the end never happened."""
-    torn = _torn_tail(path)
-    if torn is None:
-        return None
-    lines = pl.scan_lines(path, name="line")
-    whole = lines.filter(pl.col("line") != torn) if torn else lines
-    return whole.select(pl.col("line").str.json_decode(shape).alias("record")).unnest("record")
-
-
-def _torn_tail(path: Path) -> str | None:
-    """Give what follows the last line break; None where there are no whole lines."""
-    if not path.exists():
-        return None
-    with path.open("rb") as stream:
-        end = stream.seek(0, 2)
-        tail, start = b"", end
-        while start and b"\n" not in tail:
-            start = max(0, start - (1 << 16))
-            stream.seek(start)
-            tail = stream.read(end - start)
-    before, newline, after = tail.rpartition(b"\n")
-    if not newline or (not start and not before.strip()):
-        return None
-    return after.decode("utf-8", "replace")
-
-
 _NO_REPLIES: Final = pl.DataFrame(
     schema={
         "completion": pl.UInt64,
         "schema_version": pl.Int64,
+        WHOLE: pl.Boolean,
         "cut": pl.Boolean,
         "cold": pl.Boolean,
         "tokens": pl.Int64,
@@ -146,21 +185,18 @@ _NO_REPLIES: Final = pl.DataFrame(
 
 
 def _replies(completions: pl.LazyFrame) -> pl.DataFrame:
-    cut = (pl.col("finish_reason") == "length").fill_null(value=False) | pl.col("capped").fill_null(
+    short = (pl.col("finish_reason") == "length").fill_null(value=False) | pl.col("capped").fill_null(
         value=False
     )
-    return (
-        completions.select(
-            pl.col("key").hash().alias("completion"),
-            "schema_version",
-            cut.alias("cut"),
-            (pl.col("sampling").struct.field("temperature") == 0).alias("cold"),
-            (pl.col("prompt_tokens") + pl.col("completion_tokens")).alias("tokens"),
-            pl.col("seconds").fill_null(0.0),
-        )
-        .collect(engine="streaming")
-        .unique("completion", keep="last", maintain_order=True)
-    )
+    return completions.select(
+        pl.col("key").hash().alias("completion"),
+        "schema_version",
+        WHOLE,
+        short.alias("cut"),
+        (pl.col("sampling").struct.field("temperature") == 0).alias("cold"),
+        (pl.col("prompt_tokens") + pl.col("completion_tokens")).alias("tokens"),
+        pl.col("seconds").fill_null(0.0),
+    ).collect(engine="streaming")
 
 
 def _judged() -> list[pl.Expr]:

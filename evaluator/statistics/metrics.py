@@ -127,8 +127,20 @@ def _groups(ledger: Ledger, by: str | None) -> Iterator[Group]:
     whole = len(parts) == 1
     for key in sorted(parts, key=lambda key: (BASES.index(key[0]), *key[1:])):
         members = parts[key]
-        theirs = attempts if whole else attempts.join(members.select("sid"), on="sid", how="semi")
-        yield group_numbers(ledger, members, theirs, by=by)
+        yield group_numbers(ledger, members, attempts if whole else _theirs(attempts, members), by=by)
+
+
+def _theirs(attempts: pl.DataFrame, draws: pl.DataFrame) -> pl.DataFrame:
+    """Give the attempts of some draws."""
+    sids = draws.select("sid").drop_nulls()
+    if not len(sids):
+        return attempts.clear()
+    low, high = sids.select(low=pl.col("sid").min(), high=pl.col("sid").max()).row(0)
+    if high - low + 1 > sids["sid"].n_unique():
+        return attempts.join(sids, on="sid", how="semi")
+    # All that lie between, as the draws of one model do, and attempts are sorted by them: nothing is copied.
+    begin, end = (attempts["sid"].search_sorted(sid, side="left") for sid in (low, high + 1))
+    return attempts.slice(begin, end - begin)
 
 
 def _part_of_all(group: Group, by: str, value: str) -> Group:

@@ -10,6 +10,11 @@ from evaluator.statistics.rates import Rate, pooled, rate
 
 STAGES: Final = ("replied", "extracted", "compiled", "ran", "shown passed", "success")
 _STAGE_COLUMNS: Final = ("replied", "has_code", "compiled", "ran", "shown_passed", "success")
+_NEEDED: Final = (
+    *_STAGE_COLUMNS,
+    *("sid", "cell", "family_no", "position", "first", "last", "before", "held", "holds", "failure", "mark"),
+    *("holdout_passed", "passed_tests"),
+)
 _MOST_CALLS: Final = 12
 
 
@@ -61,6 +66,7 @@ class Repairs:
 
 def repair_numbers(attempts: pl.DataFrame) -> Repairs:
     """Compute them from the attempts of scored samples (see `evaluator.statistics.draws.attempts_of`)."""
+    attempts = attempts.select(_NEEDED)  # every filter copies what it keeps
     moves = _moves(attempts)
     replaced = moves.filter(pl.col("has_code") & pl.col("old_mark").is_not_null())
     final = attempts.filter(pl.col("last") & ~pl.col("shown_passed") & pl.col("holdout_passed").is_not_null())
@@ -89,7 +95,7 @@ def _moves(attempts: pl.DataFrame) -> pl.DataFrame:
         old=pl.when("holds").then(number).forward_fill().shift(),
         begin=pl.when("first").then(number).forward_fill(),
         # Scripts are compared among themselves; where there is none each row is its own.
-        seen=pl.col("has_code") & (pl.int_range(pl.len()).over("sid", "mark", "has_code") > 0),
+        seen=pl.col("has_code") & ~pl.struct("sid", "mark", "has_code").is_first_distinct(),
     )
     moves = rows.filter(~pl.col("first"))
     old = moves.select(pl.when(pl.col("old") >= pl.col("begin")).then(pl.col("old"))).to_series()
@@ -100,7 +106,8 @@ def _moves(attempts: pl.DataFrame) -> pl.DataFrame:
 
 
 def _funnel(attempts: pl.DataFrame) -> list[Stage]:
-    parts = attempts.filter(pl.col("position") < _MOST_CALLS).partition_by("position", as_dict=True)
+    stages = attempts.lazy().select(*_STAGE_COLUMNS, "family_no", "position")
+    parts = stages.filter(pl.col("position") < _MOST_CALLS).collect().partition_by("position", as_dict=True)
     return [
         Stage(
             call_no=int(str(call_no)),
@@ -115,7 +122,8 @@ def _funnel(attempts: pl.DataFrame) -> list[Stage]:
 
 
 def _yields(moves: pl.DataFrame) -> list[Yield]:
-    parts = moves.partition_by("failed_before", as_dict=True)
+    followed = moves.select("failed_before", "family_no", "success", "has_code", "position")
+    parts = followed.partition_by("failed_before", as_dict=True)
     return [
         Yield(
             failure=failure,
