@@ -27,7 +27,7 @@ from sandbox.types import CompileReport, Level, RunResult, TestOutcome, TestReco
 
 EVIL = "</script></style></title><img src=x onerror=alert(1)>\x1b[31m\u202e\x07'\"`{{7*7}}|$x$&lt;\ud83d"
 KEEP = {"type", "basis", "level", "verdict", "kind", "arm", "outcome", "role", "track", "by", "ran"}
-KEEP |= {"alone_failed", "dated", "passed", "ended"}
+KEEP |= {"alone_failed", "dated", "outside", "passed", "ended"}
 CODE = "def f(x):\n    if x > 1:\n        return 2\n    return x\n"
 SUITE = "from solution import f\n\ndef test_f():\n    assert f(1) == 1\n"
 
