@@ -216,6 +216,15 @@ def test_wrong_scripts_have_numbers_of_their_own(make):
     assert 'href="#matrix"' in writers_html(run)
 
 
+def test_how_many_suites_is_said_where_it_is_not_all(make):
+    """The page's head has the number of scripts; only what rests on fewer suites says so."""
+    whole = make([("one", "b/0", [PASSED], GOOD), ("one", "b/1", [PASSED], GOOD)])
+    less = make([("one", "b/0", [PASSED], GOOD), ("one", "b/1", [PASSED], {"main": None, "error": "gone"})])
+
+    assert 'class="count"' not in writers_html(whole)
+    assert '<span class="count">1 suite</span>' in writers_html(less)
+
+
 def test_one_author_is_no_matrix(ordinary):
     """References alone have nobody to compare."""
     assert matrix(ordinary) == ()
