@@ -232,7 +232,8 @@ def test_hypothesis_suites_can_be_scored(scored):
     """Properties kill, and the same ones every time."""
     suite = (
         "from hypothesis import given, strategies as st\nfrom solution import f\n\n"
-        "@given(st.integers())\ndef test_never_below(x):\n    assert f(x) == (x + 1 if x > -1 else 0)\n"
+        "@given(st.integers(), st.text())\ndef test_never_below(x, text):\n"
+        "    assert f(x) == (x + 1 if x > -1 else 0)\n"
     )
 
     found, run = scored(SCRIPT, suite, SuitePlan(mutants=4, orders=1))
@@ -240,6 +241,7 @@ def test_hypothesis_suites_can_be_scored(scored):
     assert found.outcome is SuiteOutcome.SCORED, run
     assert found.mutation["stable_score"] > 0.5
     assert found.mutation["warm"]
+    assert found.hermeticity["hermetic"]
 
 
 def test_a_script_without_a_future(sandbox):

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from .. import suite
+from . import tidy
 
 _NETWORK = frozenset(
     {"socket.connect", "socket.bind", "socket.getaddrinfo", "socket.sendto", "socket.gethostbyname"}
@@ -61,7 +62,7 @@ class Hermeticity:
         self._on = self._listening = False
         # Shared with what a test forks, which may go outside in its stead.
         self._outside = mmap.mmap(-1, 1)
-        self._home = ""
+        self._cache = "/tmp/"  # noqa: S108 -- none yet
         self._script: set[tuple[int, int]] = set()
 
     def install(self) -> None:
@@ -79,7 +80,8 @@ class Hermeticity:
 
     def begin(self) -> None:
         """Count from here on."""
-        self._home, self._on = os.getcwd(), True  # noqa: PTH109 -- a text
+        # What hypothesis keeps for itself is none of the suite's doing.
+        self._cache, self._on = f"{os.getcwd()}/{tidy.CACHE}/", True  # noqa: PTH109 -- a text
 
     def listen(self) -> None:
         """Hear from here on whether the suite turns to the script's own text."""
@@ -126,7 +128,7 @@ class Hermeticity:
             full = os.path.realpath(os.fsdecode(path))
         except (TypeError, ValueError, OSError):
             return
-        if not full.startswith(("/tmp/", "/dev/")) and full != "/tmp":  # noqa: S108 -- the container's own
+        if not f"{full}/".startswith(("/tmp/", "/dev/", self._cache)):  # noqa: S108 -- the container's own
             self._note("file", full)
 
     def _note(self, kind: str, place: str) -> None:
