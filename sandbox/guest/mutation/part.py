@@ -212,8 +212,9 @@ def execute(codes: Sequence[CodeType]) -> None:
     spec = importlib.util.spec_from_file_location("solution", suite.SOLUTION, loader=loader)
     assert spec is not None
     module: ModuleType = importlib.util.module_from_spec(spec)
-    # Before it runs: dataclasses and pickling look their own module up.
+    # Before it runs: dataclasses and pickling look their own module up; and whoever reloads it, its file.
     sys.modules["solution"] = module
+    sys.path.append(suite.CODE)
     for code in codes:
         exec(code, module.__dict__)  # noqa: S102 -- to run the script is what this process is for
 
