@@ -147,7 +147,8 @@ class SuiteFacts:
     unmade: str = ""
     """Why there are no mutants."""
     warm: bool = True
-    """Runs were forks of one process that had collected the tests; False for suites with threads or files."""
+    """Runs were forks of one process that had collected the tests; False for suites with threads, open files,
+    shared memory or new files by then."""
     plain_ended: str = ""
     """How the run of all tests was cut off: cpu, wall, signal, exit; empty if it was not."""
     alone_failed: str = "0"
@@ -156,6 +157,9 @@ class SuiteFacts:
     orders: tuple[Order, ...] = ()
     dated: str = "0"
     """Stable tests that fail with the calendar years ahead."""
+    outside: str = "0"
+    """Tests that read the script's file or start a program: there they meet the unchanged script, whichever
+    version is tried, so none of them is tried on versions."""
     network: int = 0
     processes: int = 0
     files: int = 0
@@ -202,6 +206,7 @@ def decode_facts(data: Mapping[str, Any]) -> SuiteFacts:
         "alone_failed",
         "alone_runs",
         "dated",
+        "outside",
         "complete",
     )
     return SuiteFacts(

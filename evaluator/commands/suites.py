@@ -35,7 +35,8 @@ def command(context: click.Context, /, **values: Any) -> int:
     """Have models write pytest suites for scripts, and rank the writers by the faults that those catch.
 
     With no writer named, the one model that is loaded on this machine is used; if there is none, suites
-    that ship with mendbench are played (the recorded demo). `suites score` scores one suite of yours.
+    that ship with mendbench are played (the recorded demo): those for the batch `basics`, or for the --batch
+    or --task that is named. `suites score` scores one suite of yours.
     """
     if context.invoked_subcommand is None:
         return write(values)

@@ -17,6 +17,9 @@ from evaluator.suites.track import WritingPlan
 from prompts.suite_prompts import SUITE_TEMPLATE, load_suite_template
 from prompts.tasks import Task, batch_root, load
 
+DEMO_BATCH = "basics"
+"""What the demo plays when nothing is asked for. All batches together take more than a few minutes."""
+
 
 def writing_plan(config: Config, models: tuple[ModelSection, ...]) -> WritingPlan:
     """Load what the configuration names.
@@ -53,7 +56,8 @@ def demo_writing_plan(config: Config, stack: ExitStack) -> WritingPlan:
 def _demo_scripts(config: Config, recorded: list[str]) -> WritingPlan:
     bench = config.bench
     if not bench.tasks and not bench.batches:
-        config = config.model_copy(update={"bench": bench.model_copy(update={"tasks": tuple(recorded)})})
+        some = tuple(task for task in recorded if task.startswith(f"{DEMO_BATCH}/"))
+        config = config.model_copy(update={"bench": bench.model_copy(update={"tasks": some})})
     suites = config.suites.model_copy(update={"baselines": (GHOSTWRITER,)})
     plan = _plan(config.model_copy(update={"suites": suites}), ())
     missing = [each.task_id for each in plan.subjects if each.task_id not in recorded]

@@ -83,7 +83,7 @@ def score(
         hermeticity=_hermeticity(result, facts),
         coverage=_coverage(facts),
         mutation=mutation,
-        oracle=_oracle(facts),
+        oracle=_oracle(result, facts),
         vacuity=vacuity,
         discrimination=discrimination,
         pinning=_pinning(result, siblings, script_is_right=script_is_right),
@@ -224,7 +224,7 @@ def _mutation(facts: SuiteFacts, outcome: SuiteOutcome, pool: Collection[str] | 
     }
 
 
-def _oracle(facts: SuiteFacts) -> dict[str, Any]:
+def _oracle(result: RunResult, facts: SuiteFacts) -> dict[str, Any]:
     killed = _killed(mutants(facts))
     by_assertion = sum(version.kill is KillKind.ASSERTION for version in killed)
     return {
@@ -232,6 +232,7 @@ def _oracle(facts: SuiteFacts) -> dict[str, Any]:
         "assertions": sum(facts.asserts),
         "per_test": round(sum(facts.asserts) / len(facts.asserts), 3) if facts.asserts else None,
         "tests_without": sum(count == 0 for count in facts.asserts),
+        "outside": sorted(result.tests[n].id for n in numbers(facts.outside) if n < len(result.tests)),
     }
 
 
@@ -239,6 +240,8 @@ def _vacuity(result: RunResult, facts: SuiteFacts) -> dict[str, Any]:
     extremes = mutants(facts, VersionKind.EXTREME)
     seen = {number for version in extremes for number in numbers(version.by)}
     passed = [n for n, test in enumerate(result.tests) if test.outcome is TestOutcome.PASSED]
+    # What was not tried on them has not passed on them.
+    seen |= set(numbers(facts.outside))
     vacuous = [result.tests[n].id for n in passed if n not in seen] if extremes else []
     return {
         "extremes": len(extremes),

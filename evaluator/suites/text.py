@@ -53,6 +53,9 @@ def _rows(score: SuiteScore, run: RunResult) -> Iterator[str]:
     )
     kills = ", ".join(f"{kind} {count}" for kind, count in sorted(mutation["kills"].items()))
     yield f"kills by          {kills or 'none'}"
+    if score.oracle["outside"]:
+        outside = one_line(", ".join(score.oracle["outside"]), _WIDTH)
+        yield f"kill nothing      {outside} (they read the script's file or start a program)"
     vacuity = score.vacuity
     yield f"extreme mutants   {_percent(vacuity['killed_share'])}; {len(vacuity['vacuous'])} vacuous tests"
     found = score.discrimination

@@ -237,12 +237,10 @@ def test_scripts_that_models_wrote(tasks, tmp_path, make_bench):
 
 
 def test_a_live_server_that_talks_garbage(llama_server, tmp_path, make_bench):
-    """Whatever a real server's model says, every suite has a named outcome in a finished report."""
-    folder = tmp_path / "mine"
-    folder.mkdir()
-    (folder / "one.py").write_text("def one():\n    return 1\n", encoding="utf-8")
+    """Whatever a real server's model says of shipped tasks: named outcomes, and a report that ranks it."""
     bench = make_bench(tmp_path)
-    words = ("suites", "--writer", llama_server.spec, "--for", folder, "--samples=3", "--repairs=1")
+    tasks = [f"--task={task}" for task in ("basics/clock", "data/table", "programs/cache")]
+    words = ("suites", "--writer", llama_server.spec, *tasks, "--repairs=1")
 
     done = bench(*words, "--max-tokens=48", "--temperature=1", *CHEAP)
 
@@ -258,5 +256,8 @@ def test_a_live_server_that_talks_garbage(llama_server, tmp_path, make_bench):
         "no_tests",
         "uncollectable",
     }
+    assert [(each.name, each.rank, each.stable.value) for each in writers(load_run(made))] == [
+        (llama_server.model, 1, 0.0)
+    ]
     assert load_run(made).manifest.finished
     assert llama_server.model in (made / "report.html").read_text(encoding="utf-8")

@@ -106,10 +106,45 @@ def test_hostile_suites(scored, name):
     assert found.outcome in wanted, (run.suite, run.tests, run.tests_error, run.killed_by)
     most = case.get("score", 1.0) if found.outcome is SuiteOutcome.SCORED else 0.0
     assert (found.mutation["stable_score"] or 0.0) <= most
+    assert (found.mutation["stable_score"] or 0.0) >= case.get("least", 0.0)
+    if "by_assertion" in case:
+        assert bool(found.mutation["kills"].get("assertion")) is case["by_assertion"]
     if "hermetic" in case:
         assert found.hermeticity["hermetic"] is case["hermetic"]
     if case.get("slow"):
         assert not found.mutation["warm"]
+
+
+COMPREHENSION = "def f(n):\n    return sum(k * k for k in range(n + 1))\n"
+LOOKS = """
+from solution import f
+
+def look():
+    code = f.__code__
+    return code.co_code, code.co_names, len(code.co_consts)
+
+SEEN = look()
+
+def test_one():
+    assert f(3) == 14
+    assert {seen}
+"""
+
+
+@pytest.mark.parametrize("seen", ["look()[0] == SEEN[0]", "look()[1] == SEEN[1]", "look()[2] == SEEN[2]"])
+def test_no_function_is_too_special_for_null_versions(scored, seen):
+    """Code, names or constants of a function with another one in it give away no mutants."""
+    found, _ = scored(COMPREHENSION, LOOKS.replace("{seen}", seen), TINY)
+
+    assert found.outcome is SuiteOutcome.LOOKS_AT_CODE
+
+
+def test_tests_that_meet_the_unchanged_script_are_named(scored):
+    """Who reads the script's file kills nothing, and the score says who that is."""
+    found, _ = scored(SCRIPT, HOSTILE["reads the source, and tests as well"]["suite"], TINY)
+
+    assert found.oracle["outside"] == ["test_source"]
+    assert found.vacuity["vacuous"] == []
 
 
 def test_tests_that_ask_for_the_date_are_named(scored):
@@ -197,13 +232,16 @@ def test_hypothesis_suites_can_be_scored(scored):
     """Properties kill, and the same ones every time."""
     suite = (
         "from hypothesis import given, strategies as st\nfrom solution import f\n\n"
-        "@given(st.integers())\ndef test_never_below(x):\n    assert f(x) == (x + 1 if x > -1 else 0)\n"
+        "@given(st.integers(), st.text())\ndef test_never_below(x, text):\n"
+        "    assert f(x) == (x + 1 if x > -1 else 0)\n"
     )
 
     found, run = scored(SCRIPT, suite, SuitePlan(mutants=4, orders=1))
 
     assert found.outcome is SuiteOutcome.SCORED, run
     assert found.mutation["stable_score"] > 0.5
+    assert found.mutation["warm"]
+    assert found.hermeticity["hermetic"]
 
 
 def test_a_script_without_a_future(sandbox):

@@ -181,8 +181,22 @@ def test_null_versions_behave_the_same(guest, made):
         assert (g.__code__.co_code == f.__code__.co_code) is (task["operator"] == "NUL")
 
 
+def test_every_kind_of_function_has_a_version_with_other_code(guest, made):
+    """What cannot be renamed safely gets needless code: other instructions, names and constants, same values."""
+    source = 'def f(n):\n    """Text."""\n    return [k + 1 for k in range(n)]\n'
+    maker = made(source)
+    (other,) = (task for task in of_kind(maker, "null") if task["operator"] == "EQV")
+
+    f, _ = run(guest, maker.base, "f")
+    g, _ = run(guest, [marshal.loads(base64.b64decode(other["task"]["code"]))], "f")
+    assert [g(n) for n in range(5)] == [f(n) for n in range(5)]
+    assert g.__doc__ == f.__doc__
+    for name in ("co_code", "co_names", "co_consts", "co_varnames"):
+        assert getattr(g.__code__, name) != getattr(f.__code__, name)
+
+
 def test_names_that_may_be_seen_are_not_renamed(made):
-    """A function that looks at its locals has no renamed version."""
+    """A function that looks at its locals has no version with others."""
     maker = made("def f(n):\n    x = n\n    return locals()\n")
 
     assert {task["operator"] for task in of_kind(maker, "null")} == {"NUL"}

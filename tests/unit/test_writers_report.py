@@ -27,7 +27,7 @@ from sandbox.types import CompileReport, Level, RunResult, TestOutcome, TestReco
 
 EVIL = "</script></style></title><img src=x onerror=alert(1)>\x1b[31m\u202e\x07'\"`{{7*7}}|$x$&lt;\ud83d"
 KEEP = {"type", "basis", "level", "verdict", "kind", "arm", "outcome", "role", "track", "by", "ran"}
-KEEP |= {"alone_failed", "dated", "passed", "ended"}
+KEEP |= {"alone_failed", "dated", "outside", "passed", "ended"}
 CODE = "def f(x):\n    if x > 1:\n        return 2\n    return x\n"
 SUITE = "from solution import f\n\ndef test_f():\n    assert f(1) == 1\n"
 
@@ -214,6 +214,15 @@ def test_wrong_scripts_have_numbers_of_their_own(make):
     assert pairs["poor"].stable.value is None
     assert "## Authors and writers" in writers_markdown(run)
     assert 'href="#matrix"' in writers_html(run)
+
+
+def test_how_many_suites_is_said_where_it_is_not_all(make):
+    """The page's head has the number of scripts; only what rests on fewer suites says so."""
+    whole = make([("one", "b/0", [PASSED], GOOD), ("one", "b/1", [PASSED], GOOD)])
+    less = make([("one", "b/0", [PASSED], GOOD), ("one", "b/1", [PASSED], {"main": None, "error": "gone"})])
+
+    assert 'class="count"' not in writers_html(whole)
+    assert '<span class="count">1 suite</span>' in writers_html(less)
 
 
 def test_one_author_is_no_matrix(ordinary):

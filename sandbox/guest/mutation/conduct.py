@@ -59,6 +59,7 @@ class Conductor:
         self._imported: list[list[int]] = []
         self._alone_passed: dict[int, bool] = {}
         self._ticks: dict[int, int] = {}
+        self._outside: set[int] = set()
         self._until = 0.0
 
     # What pytest calls
@@ -157,7 +158,7 @@ class Conductor:
         if self._spec["clock"] and not self._at_another_time(every, stable):
             return
         for task in self._spec["tasks"]:
-            if not self._judge(task, sorted(stable), reach):
+            if not self._judge(task, sorted(stable - self._outside), reach):
                 return
 
     def _loaded(self, run: Run) -> bool:
@@ -178,6 +179,8 @@ class Conductor:
             self._reporter.send("same_ids")
             return False
         self._runs.fit = ready.get("fit") is True
+        if ready.get("outside") is True:
+            self._outside = set(range(len(self._runs.ids)))
         if not self._runs.fit:
             self._runs.stop_warm()
         ticks = ready.get("ticks")
@@ -228,10 +231,12 @@ class Conductor:
                 self._ticks[number] = max(self._ticks.get(number, 0), event["ticks"])
                 self._alone_passed[number] = event["outcome"] == "passed" and not run.ended
                 reach[number] = _lines(found)
+            if done.get("outside"):
+                self._outside.update(group)
             if all(self._alone_passed.get(number) for number in group):
                 covered |= {(one, other) for one, other in found}
         failed = [number for number in every if not self._alone_passed.get(number)]
-        self._reporter.send("alone", failed=mask(failed), runs=len(groups))
+        self._reporter.send("alone", failed=mask(failed), runs=len(groups), outside=mask(self._outside))
         self._reporter.send("coverage", numbers=measure(sorted(covered)))
         return reach
 

@@ -65,7 +65,7 @@ class Part:
         self._coverage = coverage.Coverage(
             data_file=None, branch=True, config_file=False, include=[suite.SOLUTION], messages=False
         )
-        self._files = 0
+        self._files = self._memories = 0
 
     # Loading
 
@@ -75,7 +75,7 @@ class Part:
         limit(cold.get("cpu_s", 0.0) + self._load_cpu_s)
         self._ticks.arm(cold.get("import_ticks") or WITHOUT_LIMIT)
         self._hermeticity.install()
-        self._files = _open_files()
+        self._files, self._memories = _open_files(), _shared_memories()
         if self._request is None or cold.get("record"):
             self._coverage.start()
         codes = self._codes
@@ -87,6 +87,7 @@ class Part:
         except BaseException as exc:  # noqa: BLE001 -- SystemExit is the script's end too
             self.talker.leave("import_failed", **describe(exc, FILES[:1]))
         suite.seed_all(self._seed)
+        self._hermeticity.listen()
 
     def _too_long(self) -> NoReturn:
         self.talker.leave("done", loop=True)
@@ -110,18 +111,25 @@ class Part:
         limit(0.0)
         arcs = self._stop_coverage()
         self._functions = functions_of(self._codes)
-        fit = threading.active_count() == 1 and _threads() == 1 and _open_files() == self._files
+        fit = self._is_fit()
+        outside = self._hermeticity.went_outside()
         gc.collect()
         gc.freeze()
         ids = [suite.short_id(item.nodeid)[1] for item in self.runner.items]
         for start in range(0, max(len(ids), 1), 100):
             self.talker.say("ids", ids=ids[start : start + 100])
         tidy.remember()
-        self.talker.say("ready", fit=fit, arcs=arcs, ticks=self._ticks.used())
+        self.talker.say("ready", fit=fit, outside=outside, arcs=arcs, ticks=self._ticks.used())
         with os.fdopen(self._fd, "rb", closefd=False) as requests:
             for line in requests:
                 self._serve(json.loads(line))
         os._exit(0)
+
+    def _is_fit(self) -> bool:
+        """Say whether forks of this process share nothing: no thread, open file, memory or new file."""
+        alone = threading.active_count() == 1 and _threads() == 1
+        same = _open_files() == self._files and _shared_memories() == self._memories
+        return alone and same and tidy.is_as_remembered()
 
     def _serve(self, request: dict[str, Any]) -> None:
         """Fork for one run, and pass on what comes of it."""
@@ -162,7 +170,7 @@ class Part:
         run_all(self.runner, chosen, talker, watch)
         facts: dict[str, Any] = {"hermetic": self._hermeticity.facts()} if watch else {}
         if request.get("record"):
-            facts["arcs"] = self._stop_coverage()
+            facts |= {"arcs": self._stop_coverage(), "outside": self._hermeticity.went_outside()}
         talker.leave("done", **facts)
         raise AssertionError
 
@@ -204,8 +212,9 @@ def execute(codes: Sequence[CodeType]) -> None:
     spec = importlib.util.spec_from_file_location("solution", suite.SOLUTION, loader=loader)
     assert spec is not None
     module: ModuleType = importlib.util.module_from_spec(spec)
-    # Before it runs: dataclasses and pickling look their own module up.
+    # Before it runs: dataclasses and pickling look their own module up; and whoever reloads it, its file.
     sys.modules["solution"] = module
+    sys.path.append(suite.CODE)
     for code in codes:
         exec(code, module.__dict__)  # noqa: S102 -- to run the script is what this process is for
 
@@ -222,6 +231,12 @@ def functions_of(codes: Sequence[CodeType]) -> dict[int, list[FunctionType]]:
 
 def _open_files() -> int:
     return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 -- names, not paths
+
+
+def _shared_memories() -> int:
+    with open("/proc/self/maps") as file:  # noqa: PTH123 -- pathlib adds nothing here
+        modes = [line.split(maxsplit=2)[1] for line in file]
+    return sum(mode[1] == "w" and mode[3] == "s" for mode in modes)
 
 
 def _threads() -> int:

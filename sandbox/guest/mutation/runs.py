@@ -112,7 +112,7 @@ class Runs:
         run = gather.run(lambda talker: self._become(talker, request), request["wall_s"] + START_S)
         if run is None:
             return None
-        tidy.sweep()
+        tidy.sweep(spare=self._warm[0] if self._warm else 0)
         return Run(self._checked(run.events), run.ended, run.status, run.wall_s)
 
     def _checked(self, events: Iterable[object]) -> list[dict[str, Any]]:

@@ -21,6 +21,7 @@ def checked(event: object, tests: int) -> dict[str, Any] | None:
                 "event": "done",
                 "loop": event.get("loop") is True,
                 "arcs": arcs(event.get("arcs")),
+                "outside": event.get("outside") is True,
                 "hermetic": _hermetic(event.get("hermetic")),
             }
         case "import_failed" | "collect_failed" | "ended" | "unswappable":

@@ -55,6 +55,7 @@ class SuiteStage:
             "alone_runs": 0,
             "orders": [],
             "dated": "0",
+            "outside": "0",
             "hermetic": {},
             "coverage": None,
             "complete": False,
@@ -149,7 +150,9 @@ class SuiteStage:
             "plain": self._on_plain,
             "hermetic": lambda e: self.facts.update(hermetic={k: v for k, v in e.items() if k != "event"}),
             "alone": lambda e: self.facts.update(
-                alone_failed=_mask(e.get("failed")), alone_runs=e.get("runs")
+                alone_failed=_mask(e.get("failed")),
+                alone_runs=e.get("runs"),
+                outside=_mask(e.get("outside")),
             ),
             "order": self._on_order,
             "ahead": lambda e: self.facts.update(dated=_mask(e.get("failed"))),

@@ -1,7 +1,7 @@
 """Versions of a script that are no mutants: extreme ones, and ones that behave just like it.
 
 An *extreme* version has no behaviour left in one function, or in all: a test that passes on all of them tests
-nothing. A *null* version is the script itself, unchanged or with other names for locals and a store that
+nothing. A *null* version is the script itself, unchanged or with other names for locals and values that
 nobody reads: a suite that fails on one is unstable, or looks at something other than behaviour.
 """
 
@@ -19,6 +19,8 @@ NEVER_RENAME = frozenset(
 """Functions that speak of one of these might see the names of their locals."""
 RENAMED = "_renamed_{}"
 STORE = "_stored_for_nobody"
+NEEDLESS = f"{STORE} = 271828\n{STORE} = [{STORE} < 314159, {STORE} + 161803, __name__ is None]"
+"""Changes nothing, but the code's length, its names, its constants, and what it compares and adds."""
 
 
 def functions(statement: ast.stmt, scope: str = "") -> Iterator[tuple[str, Any]]:
@@ -66,17 +68,30 @@ def nulls(statement: ast.stmt) -> Iterator[Change]:
             "last": node.end_lineno,
         }
         yield Change(operator="NUL", field="body", old=node.body, new=node.body, **facts)
-        other = _renamed(node)
+        other = _disguised(node)
         if other is not None:
             yield Change(operator="EQV", field="body", old=node.body, new=other, **facts)
 
 
-def _renamed(node: Any) -> list[ast.stmt] | None:
-    """Return the body with other names for its plain locals, and one more; None where names may be seen."""
+def _disguised(node: Any) -> list[ast.stmt] | None:
+    """Return the body with other names for its plain locals, where it has those alone, and needless code.
+
+    None where names of locals may be seen.
+    """
     body = ast.Module(body=node.body, type_ignores=[])
-    if not _is_plain(body):
+    if any(isinstance(part, ast.Name) and part.id in NEVER_RENAME for part in ast.walk(body)):
         return None
     copy = _copy(body)
+    if _is_plain(body):
+        _rename(node, copy)
+    at = 1 if has_docstring(copy) else 0
+    place = copy.body[min(at, len(copy.body) - 1)]
+    copy.body[at:at] = [_moved(statement, place) for statement in ast.parse(NEEDLESS).body]
+    found: list[ast.stmt] = copy.body
+    return found
+
+
+def _rename(node: Any, copy: ast.Module) -> None:
     names = {
         part.id for part in ast.walk(copy) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
     } - _bound_otherwise(node, copy)
@@ -84,18 +99,20 @@ def _renamed(node: Any) -> list[ast.stmt] | None:
     for part in ast.walk(copy):
         if isinstance(part, ast.Name) and part.id in table:
             part.id = table[part.id]
-    at = 1 if has_docstring(copy) else 0
-    store = ast.Assign(targets=[ast.Name(id=STORE, ctx=ast.Store())], value=ast.Constant(None))
-    copy.body.insert(at, placed(store, copy.body[min(at, len(copy.body) - 1)]))
-    renamed: list[ast.stmt] = copy.body
-    return renamed
+
+
+def _moved(statement: ast.stmt, place: ast.stmt) -> ast.stmt:
+    for part in ast.walk(statement):
+        if hasattr(part, "lineno"):
+            ast.copy_location(part, place)
+    return statement
 
 
 def _is_plain(body: ast.Module) -> bool:
-    """Say whether renaming is safe: no scope in a scope, nothing that looks at names."""
+    """Say whether renaming is safe: no scope in a scope, no name that is bound in another way."""
     nested = (*FUNCTIONS, ast.ClassDef, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
     for part in ast.walk(body):
-        if isinstance(part, nested) or (isinstance(part, ast.Name) and part.id in NEVER_RENAME):
+        if isinstance(part, nested):
             return False
         if isinstance(part, ast.Match | ast.Import | ast.ImportFrom | ast.Global | ast.Nonlocal | ast.Delete):
             return False

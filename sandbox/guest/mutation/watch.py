@@ -3,13 +3,19 @@
 Also how many assertions it makes. Both hold for one run of the tests, not for what happens at import.
 """
 
+import mmap
 import os
 import sys
 import time
 from collections import Counter
+from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
+
+from .. import suite
+from . import tidy
 
 _NETWORK = frozenset(
     {"socket.connect", "socket.bind", "socket.getaddrinfo", "socket.sendto", "socket.gethostbyname"}
@@ -38,7 +44,12 @@ _CHANGES = frozenset(
         "os.symlink",
     }
 )
+_PROGRAMS = _PROCESSES - {"os.fork", "os.forkpty"}
+"""A fork still has the version of the script that is tried; a program that is started has not."""
 _MAX_PLACES = 5
+_LIBRARY = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120 -- a text
+_OTHERS = (str(Path(pytest.__file__).parents[1]) + os.sep, str(Path(__file__).parents[1]) + os.sep)
+"""Packages, and this engine."""
 
 
 class Hermeticity:
@@ -48,8 +59,11 @@ class Hermeticity:
         self.counts: Counter[str] = Counter()
         self.places: dict[str, list[str]] = {}
         self.slept_s = 0.0
-        self._on = False
-        self._home = ""
+        self._on = self._listening = False
+        # Shared with what a test forks, which may go outside in its stead.
+        self._outside = mmap.mmap(-1, 1)
+        self._cache = "/tmp/"  # noqa: S108 -- none yet
+        self._script: set[tuple[int, int]] = set()
 
     def install(self) -> None:
         """Listen, for as long as the process lives; nothing is counted before `begin`."""
@@ -66,7 +80,23 @@ class Hermeticity:
 
     def begin(self) -> None:
         """Count from here on."""
-        self._home, self._on = os.getcwd(), True  # noqa: PTH109 -- a text
+        # What hypothesis keeps for itself is none of the suite's doing.
+        self._cache, self._on = f"{os.getcwd()}/{tidy.CACHE}/", True  # noqa: PTH109 -- a text
+
+    def listen(self) -> None:
+        """Hear from here on whether the suite turns to the script's own text."""
+        self._script = {found for path in (suite.SOLUTION, "solution.py") if (found := _identity(path))}
+        self._listening = True
+
+    def went_outside(self) -> bool:
+        """Say whether the suite, since this was asked last, read the script's file or started a program.
+
+        What it met there is the unchanged script, whichever version is tried: to compare the two would
+        catch every fault, without any knowledge of what is right.
+        """
+        before = self._outside[0] == 1
+        self._outside[0] = 0
+        return before
 
     def facts(self) -> dict[str, Any]:
         """Say what was counted."""
@@ -74,6 +104,8 @@ class Hermeticity:
         return {"counts": dict(self.counts), "places": self.places, "slept_s": round(self.slept_s, 3)}
 
     def _hear(self, event: str, args: tuple[Any, ...]) -> None:
+        if self._listening and (event in _PROGRAMS or self._is_the_script(event, args)):
+            self._outside[0] |= _is_of_the_suite(sys._getframe(1))  # noqa: SLF001 -- no other way
         if not self._on:
             return
         if event in _NETWORK:
@@ -86,6 +118,9 @@ class Hermeticity:
         elif event in _CHANGES:
             self._file(args[0])
 
+    def _is_the_script(self, event: str, args: tuple[Any, ...]) -> bool:
+        return event == "open" and _identity(args[0]) in self._script
+
     def _file(self, path: Any) -> None:
         if isinstance(path, int):
             return
@@ -93,7 +128,7 @@ class Hermeticity:
             full = os.path.realpath(os.fsdecode(path))
         except (TypeError, ValueError, OSError):
             return
-        if not full.startswith(("/tmp/", "/dev/")) and full != "/tmp":  # noqa: S108 -- the container's own
+        if not f"{full}/".startswith(("/tmp/", "/dev/", self._cache)):  # noqa: S108 -- the container's own
             self._note("file", full)
 
     def _note(self, kind: str, place: str) -> None:
@@ -101,6 +136,26 @@ class Hermeticity:
         places = self.places.setdefault(kind, [])
         if len(places) < _MAX_PLACES and place not in places:
             places.append(place[:200])
+
+
+def _identity(path: Any) -> tuple[int, int] | None:
+    try:
+        facts = os.stat(path)  # noqa: PTH116 -- may be a descriptor
+    except (TypeError, ValueError, OSError):
+        return None
+    return facts.st_dev, facts.st_ino
+
+
+def _is_of_the_suite(frame: FrameType | None) -> bool:
+    """Say whether it is the suite that called into the library, not the script, a package or this engine."""
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if file.startswith(_OTHERS) or file == suite.SOLUTION:
+            return False
+        if not file.startswith((_LIBRARY, "<frozen ")):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _writes(args: tuple[Any, ...]) -> bool:
