@@ -6,11 +6,12 @@ recorded. Hostile text can crash a parser: the bench calls this through `repair.
 
 from dataclasses import dataclass, replace
 
+from repair.cleaning.bytecode import code_sha256
 from repair.cleaning.extract import Extraction, search
 from repair.cleaning.gates import too_large
 from repair.cleaning.imports import missing_imports, with_imports
 from repair.cleaning.notes import another_name, flags
-from repair.cleaning.oracle import Oracle, code_sha256, quietly
+from repair.cleaning.oracle import Oracle, quietly
 from repair.cleaning.prompts import signatures
 from repair.cleaning.rank import AnswerKind, Candidate
 from repair.cleaning.reasoning import reasoning_in

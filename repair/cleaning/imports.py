@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from types import CodeType
 from typing import Final
 
-from repair.cleaning.oracle import Facts, code_objects, free_names
+from repair.cleaning.bytecode import loaded_names
+from repair.cleaning.oracle import Facts, free_names
 
 _MODULE_NAMES: Final = (
     "abc argparse array ast asyncio base64 bisect calendar cmath collections contextlib copy "
@@ -59,8 +60,8 @@ def missing_imports(code: str, facts: Facts) -> tuple[str, ...]:
 
 def _may_miss(text: str, code: CodeType, bound: frozenset[str]) -> bool:
     """Whether some name of the table stands alone, and is not the module's own: quick, often right."""
-    named = {name for one in code_objects(code) for name in one.co_names}
-    return any(re.search(rf"(?<![\w.]){name}\b", text) for name in (TABLE.keys() & named) - bound)
+    named = (TABLE.keys() & loaded_names(code)) - bound
+    return any(re.search(rf"(?<![\w.]){name}\b", text) for name in named)
 
 
 def _is_its_own_business(code: str) -> bool:

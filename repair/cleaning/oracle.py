@@ -6,8 +6,6 @@ in the killable child of `repair.cleaning.caged`.
 
 import ast
 import builtins
-import dis
-import hashlib
 import re
 import symtable
 import warnings
@@ -17,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from types import CodeType
 
+from repair.cleaning.bytecode import stored_names
 from repair.cleaning.gates import refusal
 
 _LABEL_CHARS = 40
@@ -27,7 +26,6 @@ _BUILTINS = frozenset(dir(builtins))
 _MODULE_NAMES = frozenset({"__name__", "__file__", "__doc__", "__builtins__", "__spec__"})
 _SILENCE = ("ignore", None, Warning)
 _ALREADY = nullcontext()
-_STORE, _WIDE = (dis.opmap[name] for name in ("STORE_NAME", "EXTENDED_ARG"))
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _AT_MARGIN = re.compile(r"^(?:def|class|async[ ]def)[ ](\w+)", re.MULTILINE)
 _SHORT = 200
@@ -128,7 +126,7 @@ def _facts(text: str) -> Facts:
 
 def _facts_of(text: str, code: CodeType) -> Facts:
     """Tell what is bound, and whether there is substance; from the tree where the code leaves a doubt."""
-    names = frozenset(_bound_names(code))
+    names = frozenset(stored_names(code))
     definitions = _plainly_defined(text, code)
     substance = bool(names - _WRITTEN_BY_COMPILER) and ":=" not in text
     if definitions is None or not substance:
@@ -179,19 +177,6 @@ def _has_substance(node: ast.stmt) -> bool:
     return not isinstance(node, ast.Pass) and not (isinstance(node, ast.AnnAssign) and node.value is None)
 
 
-def _bound_names(code: CodeType) -> Iterator[str]:
-    """What the module's own code stores; a walk over the tree would take longer than compile()."""
-    opcodes, numbers = code.co_code[::2], code.co_code[1::2]
-    at = opcodes.find(_STORE)
-    while at >= 0:
-        number, before = numbers[at], at - 1
-        while before >= 0 and opcodes[before] == _WIDE:
-            number |= numbers[before] << 8 * (at - before)
-            before -= 1
-        yield code.co_names[number]
-        at = opcodes.find(_STORE, at + 1)
-
-
 def imported_names(tree: ast.Module) -> frozenset[str]:
     """Names that imports at module level bind."""
     return frozenset(
@@ -236,34 +221,6 @@ def same_tree(one: str, other: str) -> bool:
             return ast.dump(ast.parse(one)) == ast.dump(ast.parse(other))
     except _REFUSALS:
         return False
-
-
-def code_objects(code: CodeType) -> Iterator[CodeType]:
-    """The code object and all that it holds."""
-    waiting = [code]
-    while waiting:
-        one = waiting.pop()
-        yield one
-        waiting.extend(const for const in one.co_consts if isinstance(const, CodeType))
-
-
-def code_sha256(code: CodeType) -> str:
-    """Hash what a text compiles to: layout and comments do not count."""
-    digest = hashlib.sha256()
-    for one in code_objects(code):
-        head = (one.co_name, one.co_argcount, one.co_posonlyargcount, one.co_kwonlyargcount, one.co_flags)
-        names = (one.co_names, one.co_varnames, one.co_freevars, one.co_cellvars)
-        consts = [_constant(const) for const in one.co_consts]
-        digest.update(one.co_code)
-        digest.update(repr((head, names, consts)).encode("utf-8", "surrogatepass"))
-    return digest.hexdigest()
-
-
-def _constant(const: object) -> object:
-    if isinstance(const, CodeType):
-        return "code"
-    # The order of a set differs from process to process.
-    return sorted(map(repr, const)) if isinstance(const, frozenset) else repr(const)
 
 
 def starts_with_language_name(text: str) -> bool:

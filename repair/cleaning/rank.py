@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from repair.cleaning.bytecode import loaded_names
 from repair.cleaning.fallback import attempted_names
 from repair.cleaning.lines import Span
-from repair.cleaning.oracle import Facts, Oracle, code_objects, free_names, imported_names
+from repair.cleaning.oracle import Facts, Oracle, free_names, imported_names
 from repair.cleaning.rules import edit
 from repair.cleaning.scan import Label
 from repair.script import Edit, EditClass
@@ -252,7 +253,7 @@ def _named(one: Candidate) -> frozenset[str]:
     """Every name that the code could take from elsewhere, and more: a quick look before the exact one."""
     if one.facts.code is None:
         return frozenset()
-    return frozenset(name for each in code_objects(one.facts.code) for name in each.co_names)
+    return loaded_names(one.facts.code)
 
 
 def _joinable(one: Candidate) -> bool:

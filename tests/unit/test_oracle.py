@@ -4,8 +4,9 @@ import ast
 
 import pytest
 
+from repair.cleaning.bytecode import loaded_names
 from repair.cleaning.notes import flags
-from repair.cleaning.oracle import Oracle
+from repair.cleaning.oracle import Oracle, free_names
 from tests.corpus.table import clean_cases
 
 SNIPPETS = (
@@ -70,3 +71,17 @@ def counts(node: ast.stmt) -> bool:
 def test_what_is_seen_and_left_alone(text, expected):
     """A look at the margin must not hide what the tree shows."""
     assert flags(Oracle(len(text)).facts(text)) == expected
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=range(len(TEXTS)))
+def test_no_free_name_is_missed(text):
+    """The quick look at what code loads finds at least what the symbol table says is taken from elsewhere."""
+    facts = Oracle(len(text)).facts(text)
+    assert facts.code is not None
+    assert free_names(text) <= loaded_names(facts.code)
+
+
+def test_a_name_of_an_attribute_is_not_loaded():
+    """`copy` of `x.copy()` is no name that an import could bring."""
+    code = compile("def f(x):\n    return x.copy(random.random())\n", "f", "exec")
+    assert loaded_names(code) == {"random"}
