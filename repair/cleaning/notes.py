@@ -14,15 +14,18 @@ _DEFINED = re.compile(r"^(?:def|class|async[ ]def)[ ]+(\w+)", re.MULTILINE)
 _RUNS = re.compile(
     r"^(?!(?:def|class|async[ ]def|import|from|if|elif)[ ]|else:|\w+ = )[^\s#@)\]}]", re.MULTILINE
 )
-_DOUBTS = (";", "input", "\r", "\f")
 """A line at the margin that may do more than define or import."""
+_NOT_BY_LINE = ("\r", "\f", "\\\n", "input")
+_DOUBTS = (*_NOT_BY_LINE, ";")
+_INDENTS = frozenset(" \t")
 
 
 def flags(facts: Facts) -> tuple[str, ...]:
     """`redefined: f` (the last one counts), `runs_at_import`, `reads_input`; of code that compiles."""
-    if _only_defines(facts) or facts.tree is None:
+    if _only_defines(facts):
         return ()
-    return (*_redefined(facts.tree), *_at_import(facts.tree, reads="input" in facts.text))
+    tree = _margin(facts.text) or facts.tree
+    return () if tree is None else (*_redefined(tree), *_at_import(tree, reads="input" in facts.text))
 
 
 def _only_defines(facts: Facts) -> bool:
@@ -30,6 +33,24 @@ def _only_defines(facts: Facts) -> bool:
     heads, text = _DEFINED.findall(facts.text), facts.text
     doubtful = any(sign in text for sign in _DOUBTS) or _RUNS.search(text) is not None
     return not doubtful and len(heads) == len(set(heads))
+
+
+def _margin(text: str) -> ast.Module | None:
+    """The tree without what is indented, in a fraction of the time; None where that might not be the same."""
+    if any(sign in text for sign in _NOT_BY_LINE):
+        return None
+    lines, quotes = [], 0
+    for line in text.split("\n"):
+        if line[:1] in _INDENTS:
+            quotes += line.count('"""') + line.count("'''")
+            continue
+        if quotes % 2 or line.startswith("("):
+            return None
+        lines.append(f"{line} pass" if line.endswith(":") else line)
+    try:
+        return ast.parse("\n".join(lines))
+    except SyntaxError:
+        return None
 
 
 def another_name(

@@ -85,3 +85,33 @@ def test_a_name_of_an_attribute_is_not_loaded():
     """`copy` of `x.copy()` is no name that an import could bring."""
     code = compile("def f(x):\n    return x.copy(random.random())\n", "f", "exec")
     assert loaded_names(code) == {"random"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = (\n    f()\n)\n",
+        "(\n    f()\n)\n",
+        "f(\n    1,\n)\n",
+        "x = 1 + \\\n    f()\nf() \\\n    .g\n",
+        'def f():\n    """\nprint(1)\n    """\n',
+        'def f():\n    x = \'"""\'; """\nprint(1)\n    """\n',
+        "for x in y:\n    f()\nelse:\n    g()\n",
+        "if x:\n    f()\nelif y:  # why\n    g()\nelse: h()\n",
+        "@overload\ndef f(\n    a,\n): ...\n@overload\ndef f(\n    a,\n    b,\n): ...\ndef f(*a):\n    return a\n",
+        "@f.setter\ndef f(): pass\ndef f():\n    pass\ndef f():\n    pass\n",
+        "match x:\n    case 1:\n        f()\nf()\n",
+        "try:\n    f()\nexcept E:\n    g()\nfinally:\n    h()\n",
+        "with a(\n    b,\n) as c:\n    d()\n",
+        "x = {\n    'a': f(),\n}\nx['a']\n",
+        "class A:\n    f()\nA()\n",
+        "f(); x = 1\n",
+        'print("""\n    words:\n""")\n',
+        "f() if x else g()\nx and f()\n[f()]\nawait_(f)\n",
+    ],
+)
+def test_the_margin_says_what_the_tree_says(text):
+    """Flags found without what is indented are those of the whole tree."""
+    facts = Oracle(len(text)).facts(text)
+    whole = Oracle(len(text) + 9).facts(text + "\f\n" if not text.endswith("\f\n") else text)
+    assert flags(facts) == flags(whole)
