@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from . import unicode
 from .child import SPEC_FD, limit_files
 
 CODE = "/work/code"
@@ -70,6 +71,7 @@ def _calm_hypothesis() -> None:
         "sandbox", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
     )
     settings.load_profile("sandbox")
+    unicode.load()
 
 
 def seed_all(seed: int) -> None:

@@ -168,6 +168,19 @@ def test_everything_is_compiled_ahead(client: Any, built: ImageInfo) -> None:
     assert run(client, built.tag, *PYTHON, code).split() == ["1", "1", "1", "[]", "False"]
 
 
+def test_hypothesis_finds_its_tables_made(client: Any, built: ImageInfo) -> None:
+    """The folder is read-only to a run: what is not in it would be worked out in every process anew."""
+    code = (
+        SITE + "sys.path.append('/opt/mendbench')\n"
+        "from guest import unicode\n"
+        "from hypothesis.internal import charmap\n"
+        "charmap.chr = None  # nothing can be worked out without it\n"
+        "unicode.load()\n"
+        "assert charmap._charmap and charmap.intervals_from_codec.cache_info().currsize == 1\n"
+    )
+    run(client, built.tag, *PYTHON, code)
+
+
 def test_python_has_one_path_on_every_base(client: Any, built: ImageInfo) -> None:
     """/opt/mendbench/python is the interpreter that `python3` starts."""
     code = (
