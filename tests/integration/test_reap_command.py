@@ -80,12 +80,23 @@ def names(client):
     return {entry["Names"][0].lstrip("/") for entry in client.containers(all=True)}
 
 
+def reap_an_orphan(make, *args):
+    """Make an orphan and run the command; again, where a bench of another test that began was quicker."""
+    for _ in range(5):
+        orphan = make(gone_owner())
+        ran = reap(*args)
+        if orphan in ran.stdout:
+            break
+    return orphan, ran
+
+
 @pytest.mark.docker
 def test_dry_run_only_says(client, make):
     """A dry run names what would go, and it is all still there."""
-    orphan = make(gone_owner())
-
-    ran = reap("--dry-run")
+    for _ in range(5):
+        orphan, ran = reap_an_orphan(make, "--dry-run")
+        if orphan in names(client):
+            break
 
     assert ran.returncode == 0
     assert f"would remove {orphan} (created, " in ran.stdout
@@ -95,9 +106,9 @@ def test_dry_run_only_says(client, make):
 @pytest.mark.docker
 def test_orphans_go_and_others_stay(client, make):
     """What is removed is named; containers of a process that lives stay and are counted."""
-    orphan, mine = make(gone_owner()), make(owner_id())
+    mine = make(owner_id())
 
-    ran = reap()
+    orphan, ran = reap_an_orphan(make)
 
     assert ran.returncode == 0
     assert f"removed {orphan} (" in ran.stdout
@@ -110,9 +121,10 @@ def test_orphans_go_and_others_stay(client, make):
 @pytest.mark.docker
 def test_json_says_the_same(client, make):
     """The JSON has every container that was removed or kept, with its run and its owner."""
-    orphan, mine = make(gone_owner()), make(owner_id())
+    mine = make(owner_id())
 
-    (host,) = json.loads(reap("--json").stdout)
+    orphan, ran = reap_an_orphan(make, "--json")
+    (host,) = json.loads(ran.stdout)
     removed = {entry["name"]: entry for entry in host["removed"]}
     kept = {entry["name"]: entry for entry in host["kept"]}
 
