@@ -7,7 +7,7 @@ from typing import Final, Literal, Protocol
 from evaluator.jobs import Part
 from evaluator.keys import derived_int, text_sha256
 from evaluator.runs.journal import now
-from evaluator.runs.records import AttemptRecord, Basis, ModelEntry, Recheck, ScriptRecord
+from evaluator.runs.records import AttemptRecord, Basis, ModelEntry, Recheck, ScriptRecord, fields_of
 from prompts.render import Pair
 from repair.attempt import Attempt
 from repair.errors import NotRecorded
@@ -95,17 +95,10 @@ def attempt_record(
     attempt: Attempt, model: ModelEntry, notes: Notes, *, basis: Basis, level: Level, has_holdout: bool
 ) -> AttemptRecord:
     """Make the line of an attempt."""
-    call, completion = attempt.request.call, attempt.completion
+    completion = attempt.completion
     return AttemptRecord(
         at=now(),
-        server=model.server,
-        model=model.label,
-        task_id=call.task_id,
-        template=call.template,
-        sample=call.sample,
-        arm=call.arm,
-        call_no=call.call_no,
-        kind=attempt.kind,
+        **fields_of(attempt.request.call, attempt.kind, server=model.server, model=model.label),
         completion_key=notes.completion_key,
         reply_sha256=text_sha256(completion.text if completion else ""),
         basis=basis,

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-from repair.llm import Arm, CallKind, Message, Sampling
+from repair.llm import Arm, CallId, CallKind, Message, Sampling
 from repair.outcome import Verdict
 from repair.script import CleanOutcome, Edit
 from sandbox.types import ImageInfo, Level, RunResult
@@ -64,6 +64,20 @@ class _CallRecord(_Stored):
     def call_key(self) -> tuple[str, str, str, int, str, int]:
         """The call that this line is about."""
         return (*self.sample_key, self.call_no)
+
+
+def fields_of(call: CallId, kind: CallKind, *, server: str, model: str) -> dict[str, Any]:
+    """Give what every line about a call says of it, but when it was written."""
+    return {
+        "server": server,
+        "model": model,
+        "task_id": call.task_id,
+        "template": call.template,
+        "sample": call.sample,
+        "arm": call.arm,
+        "call_no": call.call_no,
+        "kind": kind,
+    }
 
 
 class CompletionRecord(_CallRecord):

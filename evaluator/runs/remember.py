@@ -10,7 +10,7 @@ from evaluator.errors import EngineGone, NotItsTurn, Stopped
 from evaluator.jobs import Part
 from evaluator.keys import completion_key, verdict_key
 from evaluator.runs.journal import now
-from evaluator.runs.records import AttemptRecord, CompletionRecord, ModelEntry, Recheck
+from evaluator.runs.records import AttemptRecord, CompletionRecord, ModelEntry, Recheck, fields_of
 from repair.errors import LLMError
 from repair.llm import LLM, Completion, Request
 from sandbox.backend import Sandbox
@@ -142,18 +142,10 @@ class RememberingLLM:
             raise
 
     def _record(self, key: str, request: Request, completion: Completion) -> CompletionRecord:
-        call = request.call
         return CompletionRecord(
             key=key,
             at=now(),
-            server=self._asked.server,
-            model=self._model.label,
-            task_id=call.task_id,
-            template=call.template,
-            sample=call.sample,
-            arm=call.arm,
-            call_no=call.call_no,
-            kind=request.kind,
+            **fields_of(request.call, request.kind, server=self._asked.server, model=self._model.label),
             messages=request.messages,
             sampling=request.sampling,
             text=completion.text,

@@ -8,7 +8,7 @@ from evaluator.config import SuitesSection
 from evaluator.keys import derived_int, digest, text_sha256, verdict_key
 from evaluator.running.calls import Asker, Notes, Runner, attempt_record, opening, seed_of
 from evaluator.runs.journal import now
-from evaluator.runs.records import AttemptRecord, ModelEntry, SiblingRecord, SuiteRecord
+from evaluator.runs.records import AttemptRecord, ModelEntry, SiblingRecord, SuiteRecord, fields_of
 from evaluator.suites.judging import Aim, judge_for
 from evaluator.suites.runs import run_suite, suite_job
 from evaluator.suites.subjects import Subject
@@ -191,17 +191,9 @@ def _scored(attempt: Attempt, spec: WriterSpec, tools: WriterTools) -> SuiteReco
     suite, subject = attempt.script.code or "", spec.subject
     main = suite_job(subject.code, suite, tools.plan, tools.hash_seed, subject.profile or tools.profile)
     key = suite_key(main, subject, tools)
-    call = attempt.request.call
     empty = SuiteRecord(
         at=now(),
-        server=spec.model.server,
-        model=spec.model.label,
-        task_id=call.task_id,
-        template=call.template,
-        sample=call.sample,
-        arm=call.arm,
-        call_no=call.call_no,
-        kind=attempt.kind,
+        **fields_of(attempt.request.call, attempt.kind, server=spec.model.server, model=spec.model.label),
         key=key,
         suite_sha256=text_sha256(suite),
     )

@@ -62,13 +62,10 @@ def code_sha256(code: CodeType) -> str:
     for one in code_objects(code):
         head = (one.co_name, one.co_argcount, one.co_posonlyargcount, one.co_kwonlyargcount, one.co_flags)
         names = (one.co_names, one.co_varnames, one.co_freevars, one.co_cellvars)
-        consts = [repr(const) if type(const) in _PLAIN else _constant(const) for const in one.co_consts]
+        consts = [_constant(const) for const in one.co_consts]
         digest.update(one.co_code)
         digest.update(repr((head, names, consts)).encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
-
-
-_PLAIN = frozenset({str, int, float, bytes, bool, type(None), tuple})
 
 
 def _constant(const: object) -> object:

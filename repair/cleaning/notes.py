@@ -5,12 +5,11 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from repair.cleaning.oracle import Facts
+from repair.cleaning.oracle import AT_MARGIN, Facts, parsed
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _REPEATABLE = frozenset({"overload", "setter", "getter", "deleter", "register"})
 _MAX_NAMED = 3
-_DEFINED = re.compile(r"^(?:def|class|async[ ]def)[ ]+(\w+)", re.MULTILINE)
 _RUNS = re.compile(
     r"^(?!(?:def|class|async[ ]def|import|from|if|elif)[ ]|else:|\w+ = )[^\s#@)\]}]", re.MULTILINE
 )
@@ -30,7 +29,7 @@ def flags(facts: Facts) -> tuple[str, ...]:
 
 def _only_defines(facts: Facts) -> bool:
     """Whether the margin shows that nothing runs and nothing is defined twice: quick, right if true."""
-    heads, text = _DEFINED.findall(facts.text), facts.text
+    heads, text = AT_MARGIN.findall(facts.text), facts.text
     doubtful = any(sign in text for sign in _DOUBTS) or _RUNS.search(text) is not None
     return not doubtful and len(heads) == len(set(heads))
 
@@ -47,10 +46,7 @@ def _margin(text: str) -> ast.Module | None:
         if quotes % 2 or line.startswith("("):
             return None
         lines.append(f"{line} pass" if line.endswith(":") else line)
-    try:
-        return ast.parse("\n".join(lines))
-    except SyntaxError:
-        return None
+    return parsed("\n".join(lines))
 
 
 def another_name(

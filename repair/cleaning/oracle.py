@@ -27,7 +27,8 @@ _MODULE_NAMES = frozenset({"__name__", "__file__", "__doc__", "__builtins__", "_
 _SILENCE = ("ignore", None, Warning)
 _ALREADY = nullcontext()
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-_AT_MARGIN = re.compile(r"^(?:def|class|async[ ]def)[ ](\w+)", re.MULTILINE)
+AT_MARGIN = re.compile(r"^(?:def|class|async[ ]def)[ ]+(\w+)", re.MULTILINE)
+"""A definition at the margin."""
 _SHORT = 200
 _NAMES_OF_STUBS = frozenset(
     {"NotImplementedError", "__name__", "__module__", "__qualname__", "__doc__", "__firstlineno__"}
@@ -56,10 +57,7 @@ class Facts:
     @cached_property
     def tree(self) -> ast.Module | None:
         """The syntax tree, of a text that compiles: it takes as long to make as the code."""
-        if not self.compiles:
-            return None
-        with quietly():
-            return ast.parse(self.text)
+        return parsed(self.text) if self.compiles else None
 
     @cached_property
     def stubs(self) -> frozenset[str]:
@@ -116,6 +114,15 @@ def _quiet() -> Iterator[None]:
         yield
 
 
+def parsed(text: str) -> ast.Module | None:
+    """The syntax tree of a text; none where there is none, or it would be too deep."""
+    try:
+        with quietly():
+            return ast.parse(text)
+    except _REFUSALS:
+        return None
+
+
 def _facts(text: str) -> Facts:
     try:
         with quietly():
@@ -126,7 +133,7 @@ def _facts(text: str) -> Facts:
 
 def _facts_of(text: str, code: CodeType) -> Facts:
     """Tell what is bound, and whether there is substance; from the tree where the code leaves a doubt."""
-    names = frozenset(stored_names(code))
+    names = stored_names(code)
     definitions = _plainly_defined(text, code)
     substance = bool(names - _WRITTEN_BY_COMPILER) and ":=" not in text
     if definitions is None or not substance:
@@ -143,7 +150,7 @@ def _plainly_defined(text: str, code: CodeType) -> frozenset[str] | None:
     made = {
         const.co_name for const in code.co_consts if isinstance(const, CodeType) and const.co_name[0] != "<"
     }
-    return frozenset(made) if made <= set(_AT_MARGIN.findall(text)) else None
+    return frozenset(made) if made <= set(AT_MARGIN.findall(text)) else None
 
 
 def _defined(tree: ast.Module | None) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:

@@ -80,12 +80,12 @@ def names(client):
     return {entry["Names"][0].lstrip("/") for entry in client.containers(all=True)}
 
 
-def reap_an_orphan(make, *args):
+def reap_an_orphan(client, make, *args):
     """Make an orphan and run the command; again, where a bench of another test that began was quicker."""
     for _ in range(5):
         orphan = make(gone_owner())
         ran = reap(*args)
-        if orphan in ran.stdout:
+        if orphan in ran.stdout and ("--dry-run" not in args or orphan in names(client)):
             break
     return orphan, ran
 
@@ -93,10 +93,7 @@ def reap_an_orphan(make, *args):
 @pytest.mark.docker
 def test_dry_run_only_says(client, make):
     """A dry run names what would go, and it is all still there."""
-    for _ in range(5):
-        orphan, ran = reap_an_orphan(make, "--dry-run")
-        if orphan in names(client):
-            break
+    orphan, ran = reap_an_orphan(client, make, "--dry-run")
 
     assert ran.returncode == 0
     assert f"would remove {orphan} (created, " in ran.stdout
@@ -108,7 +105,7 @@ def test_orphans_go_and_others_stay(client, make):
     """What is removed is named; containers of a process that lives stay and are counted."""
     mine = make(owner_id())
 
-    orphan, ran = reap_an_orphan(make)
+    orphan, ran = reap_an_orphan(client, make)
 
     assert ran.returncode == 0
     assert f"removed {orphan} (" in ran.stdout
@@ -123,7 +120,7 @@ def test_json_says_the_same(client, make):
     """The JSON has every container that was removed or kept, with its run and its owner."""
     mine = make(owner_id())
 
-    orphan, ran = reap_an_orphan(make, "--json")
+    orphan, ran = reap_an_orphan(client, make, "--json")
     (host,) = json.loads(ran.stdout)
     removed = {entry["name"]: entry for entry in host["removed"]}
     kept = {entry["name"]: entry for entry in host["kept"]}

@@ -4,6 +4,7 @@ import ast
 
 import pytest
 
+from repair.cleaning import oracle
 from repair.cleaning.bytecode import loaded_names
 from repair.cleaning.notes import flags
 from repair.cleaning.oracle import Oracle, free_names
@@ -35,23 +36,9 @@ def test_facts_are_those_of_the_tree(text):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
     ]
     assert facts.definitions == {node.name for node in defined}
-    assert facts.stubs == {node.name for node in defined if all(map(idle, node.body))}
-    assert facts.substance == any(map(counts, ast.parse(text).body))
+    assert facts.stubs == {node.name for node in defined if all(map(oracle._does_nothing, node.body))}
+    assert facts.substance == any(map(oracle._has_substance, ast.parse(text).body))
     assert facts.names >= facts.definitions
-
-
-def idle(node: ast.stmt) -> bool:
-    """Nothing is done: a docstring, `...`, `pass`, or "not implemented"."""
-    if isinstance(node, ast.Raise):
-        return "NotImplementedError" in ast.unparse(node)
-    return isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
-
-
-def counts(node: ast.stmt) -> bool:
-    """More than a name, a constant or an annotation."""
-    if isinstance(node, ast.Expr):
-        return isinstance(node.value, ast.Call | ast.Await | ast.Yield)
-    return not isinstance(node, ast.Pass) and not (isinstance(node, ast.AnnAssign) and node.value is None)
 
 
 @pytest.mark.parametrize(
