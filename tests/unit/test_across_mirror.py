@@ -632,3 +632,21 @@ def test_hypothesis_does_not_trace_us(solution, monkeypatch):
     files = {place[0] for branch in tracer.branches for place in branch if place is not None}
     assert __file__ in files
     assert not [file for file in files if file.startswith(untraced.OURS)]
+
+
+def test_a_generator_that_the_reader_collects_is_no_error():
+    """Garbage may be collected in any thread, and the one that reads can ask nothing."""
+    from sandbox.guest.across.errors import CannotCross
+    from sandbox.guest.across.far_callable import RemoteIterator
+
+    class Reading:
+        def holds(self, _handle):
+            return True
+
+        def ask(self, *_what):
+            raise CannotCross("a question of the thread that reads the answers")
+
+    class Here:
+        peer, handle = Reading(), 1
+
+    RemoteIterator(Here()).close()
